@@ -1,0 +1,3 @@
+//! (contents follow)
+
+pub mod spec;

@@ -1,0 +1,424 @@
+//! What a host and a master say to each other, as versioned messages.
+//!
+//! Paths, below `/agent/v1/hosts/{host}` on the master:
+//!
+//! | call | body → answer |
+//! | --- | --- |
+//! | `POST register` | [`Register`] → [`Registered`] |
+//! | `GET stream?after=E.N` | lines of JSON, each a [`StreamMessage`] |
+//! | `POST addresses` | [`AddressRequest`] → [`AddressGrant`] |
+//! | `POST addresses/release` | [`AddressRelease`] → `{}` |
+//! | `PUT endpoints/{id}` | [`EndpointRequest`] → [`EndpointGrant`] |
+//! | `DELETE endpoints/{id}` | → `{}` |
+//! | `PUT`, `GET`, `DELETE docker-networks/{id}` | [`DockerNetwork`] |
+//! | `POST status` | [`HostStatus`] → `{}` |
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
+
+/// The version of these messages; a master serves its own and the one before.
+pub const STREAM_VERSION: u32 = 1;
+
+/// A point in the history of the store. A restore from a snapshot starts a new epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Revision {
+    pub epoch: u64,
+    pub number: u64,
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.epoch, self.number)
+    }
+}
+
+impl FromStr for Revision {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let parsed = s.split_once('.').and_then(|(e, n)| {
+            Some(Revision { epoch: e.parse().ok()?, number: n.parse().ok()? })
+        });
+        parsed.ok_or_else(|| format!("revision {s:?} is not of the form EPOCH.NUMBER"))
+    }
+}
+
+/// A MAC address, written `02:02:0a:01:02:01`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Mac(pub [u8; 6]);
+
+impl Mac {
+    /// The address Contiv gives to an endpoint: `02:02` and its IPv4 address.
+    pub fn of_ipv4(ip: Ipv4Addr) -> Mac {
+        let [a, b, c, d] = ip.octets();
+        Mac([0x02, 0x02, a, b, c, d])
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Mac {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let mut mac = [0u8; 6];
+        let mut parts = s.split([':', '-']);
+        for byte in &mut mac {
+            *byte = parts
+                .next()
+                .filter(|p| p.len() == 2)
+                .and_then(|p| u8::from_str_radix(p, 16).ok())
+                .ok_or_else(|| format!("{s:?} is not a MAC address such as 02:02:0a:01:02:01"))?;
+        }
+        match parts.next() {
+            None => Ok(Mac(mac)),
+            Some(_) => Err(format!("{s:?} is longer than a MAC address")),
+        }
+    }
+}
+
+impl Serialize for Mac {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Mac {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// First words of a host after its start or the master's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Register {
+    pub stream_version: u32,
+    pub agent_version: String,
+    /// Changes with each boot of the host.
+    pub boot_id: String,
+    /// Prefixes that the host uses for itself: addresses, routes, other Docker networks.
+    /// A network that overlaps one is refused at creation.
+    pub taken: Vec<TakenPrefix>,
+}
+
+/// A prefix in use on a host by something that is not Contiv's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenPrefix {
+    pub prefix: ipnet::IpNet,
+    /// Who uses it, for people: `address of eth0`, `route via eth0`, `docker network bridge`.
+    pub by: String,
+}
+
+/// The master's answer to [`Register`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Registered {
+    pub master_version: String,
+    pub revision: Revision,
+}
+
+/// One line of the stream to a host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "type")]
+pub enum StreamMessage {
+    /// Everything the host needs; replaces what it knew.
+    Snapshot { revision: Revision, objects: Vec<HostObject> },
+    /// The next change, whole: a host applies all of it or none.
+    Change { revision: Revision, put: Vec<HostObject>, delete: Vec<ObjectRef> },
+    /// Nothing new; sent at least every ten seconds so that a dead master is noticed.
+    Bookmark { revision: Revision },
+}
+
+/// Names an object of the stream.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRef {
+    pub kind: ObjectKind,
+    /// The object's REST key; an endpoint's id; a Docker network's id.
+    pub key: String,
+}
+
+/// The kinds of objects that hosts are told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ObjectKind {
+    Global,
+    Tenant,
+    Network,
+    Group,
+    Rule,
+    Endpoint,
+    DockerNetwork,
+}
+
+/// An object as hosts see it: parsed, numbered, with references resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum HostObject {
+    Global(GlobalView),
+    Tenant(TenantView),
+    Network(NetworkView),
+    Group(GroupView),
+    Rule(RuleView),
+    Endpoint(EndpointView),
+    DockerNetwork(DockerNetwork),
+}
+
+impl HostObject {
+    /// The name under which a later change replaces or deletes this object.
+    pub fn object_ref(&self) -> ObjectRef {
+        let (kind, key) = match self {
+            HostObject::Global(_) => (ObjectKind::Global, "global".to_owned()),
+            HostObject::Tenant(t) => (ObjectKind::Tenant, t.name.clone()),
+            HostObject::Network(n) => (ObjectKind::Network, format!("{}:{}", n.tenant, n.name)),
+            HostObject::Group(g) => (ObjectKind::Group, format!("{}:{}", g.tenant, g.name)),
+            HostObject::Rule(r) => {
+                (ObjectKind::Rule, format!("{}:{}:{}", r.tenant, r.policy, r.id))
+            }
+            HostObject::Endpoint(e) => (ObjectKind::Endpoint, e.id.clone()),
+            HostObject::DockerNetwork(d) => (ObjectKind::DockerNetwork, d.id.clone()),
+        };
+        ObjectRef { kind, key }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ForwardMode {
+    Bridge,
+    Routing,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GlobalView {
+    pub forward_mode: ForwardMode,
+    pub pvt_subnet: Ipv4Net,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantView {
+    pub uid: String,
+    pub name: String,
+    /// 1 to 65535; leads every key of the data plane. Tenant `default` has 1.
+    pub number: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encap {
+    Vlan,
+    Vxlan,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkView {
+    pub uid: String,
+    pub tenant: String,
+    pub name: String,
+    /// A global resource, from 1; never that of another living network.
+    pub number: u32,
+    pub infra: bool,
+    pub encap: Encap,
+    pub tag: u32,
+    pub subnet: Ipv4Net,
+    pub gateway: Option<Ipv4Addr>,
+    pub ipv6_subnet: Option<Ipv6Net>,
+    pub ipv6_gateway: Option<Ipv6Addr>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupView {
+    pub uid: String,
+    pub tenant: String,
+    pub name: String,
+    /// A global resource, from 1 to 65535, not used again until the others are spent.
+    pub number: u32,
+    pub network: String,
+    pub policies: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    In,
+    Out,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    Allow,
+    Deny,
+}
+
+/// An inclusive range of addresses of one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AddressRange {
+    pub first: IpAddr,
+    pub last: IpAddr,
+}
+
+/// A rule with its names resolved. The peer is the other side than the policy's group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleView {
+    pub uid: String,
+    pub tenant: String,
+    pub policy: String,
+    pub id: String,
+    /// A global resource, from 16, never used again; below are the built-in verdicts.
+    pub number: u32,
+    pub direction: Direction,
+    pub priority: u32,
+    pub action: Action,
+    /// Number of the peer's group; a rule whose group is unknown matches nothing.
+    pub peer_group: Option<u32>,
+    /// The peer's addresses, from an address, CIDR, range, or network; empty means any.
+    pub peer_addresses: Vec<AddressRange>,
+    /// The own address that an incoming rule is limited to; empty means any.
+    pub own_addresses: Vec<AddressRange>,
+    pub protocol: Option<u8>,
+    pub port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointView {
+    pub id: String,
+    pub tenant: String,
+    pub network: String,
+    pub group: Option<String>,
+    pub host: String,
+    pub ipv4: Ipv4Addr,
+    pub ipv6: Option<Ipv6Addr>,
+    pub mac: Mac,
+}
+
+/// Which of our objects an engine's network stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DockerNetwork {
+    /// The engine's id of the network.
+    pub id: String,
+    pub host: String,
+    pub tenant: String,
+    pub network: String,
+    pub group: Option<String>,
+    /// Held for this Docker network by `--aux-address`.
+    #[serde(default)]
+    pub aux_addresses: Vec<IpAddr>,
+}
+
+/// Where an address is to come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolRef {
+    pub tenant: String,
+    pub network: String,
+    pub group: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AddressRequest {
+    pub pool: PoolRef,
+    pub ipv6: bool,
+    /// A wish; the lowest free address otherwise.
+    pub address: Option<IpAddr>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AddressGrant {
+    pub address: IpAddr,
+    pub prefix_len: u8,
+}
+
+/// A hint: honoured only when no live endpoint and no other owner holds the address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AddressRelease {
+    pub pool: PoolRef,
+    pub address: IpAddr,
+}
+
+/// Makes an endpoint, or answers again for the same one. Addresses that were
+/// granted become bound to it; absent ones are allocated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointRequest {
+    pub pool: PoolRef,
+    pub ipv4: Option<Ipv4Addr>,
+    pub ipv6: Option<Ipv6Addr>,
+    pub mac: Option<Mac>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointGrant {
+    pub endpoint: EndpointView,
+    /// A host that has applied this revision enforces all that guards the endpoint.
+    pub revision: Revision,
+}
+
+/// What a host reports: periodically, and at once when something changed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HostStatus {
+    /// Everything up to this revision is in the kernel.
+    pub applied: Revision,
+    /// Keys of networks (`tenant:name`) and groups that have their Docker network here.
+    pub realised: Vec<ObjectRef>,
+    /// What hinders an object here; replaces this host's earlier report.
+    pub problems: Vec<Problem>,
+    /// What the host knows of its endpoints, by endpoint id; the whole set.
+    pub endpoints: BTreeMap<String, EndpointStatus>,
+    /// As in [`Register::taken`], when it changed.
+    pub taken: Option<Vec<TakenPrefix>>,
+}
+
+/// Something on a host that stands in an object's way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    pub object: ObjectRef,
+    /// A word for programs: `NameTaken`, `SubnetTaken`, `EngineUnreachable`.
+    pub reason: String,
+    pub message: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EndpointStatus {
+    pub container_id: String,
+    pub container_name: String,
+    pub labels: BTreeMap<String, String>,
+    /// The host's end of the link.
+    pub interface: String,
+    /// The address of the private subnet, unique on the host.
+    pub private_address: Option<Ipv4Addr>,
+    /// Dropped packets by reason.
+    pub drops: BTreeMap<String, u64>,
+}

@@ -1,1 +1,28 @@
-//! (contents follow)
+//! A typed client of netmaster: the REST API of operators and the agent API of
+//! hosts, over one pool of kept connections.
+//!
+//! [`Client`] takes one or several masters and tries them in order within one
+//! deadline per call; [`Error`] says which were tried and what was answered.
+//! [`Object`] ties the configuration objects of `contiv_model` to their place
+//! in the API, [`HostClient`] speaks for one host, and [`MessageStream`] is the
+//! stream of changes to it. It decides nothing: what to do about a refusal is
+//! the caller's business.
+
+mod address;
+mod error;
+mod fabric;
+mod host;
+mod object;
+mod stream;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+pub use address::{DEFAULT_MASTER, MasterAddress, masters};
+pub use error::{Attempt, Error};
+pub use fabric::{AddressEntry, EndpointEntry, HostEntry, Version};
+pub use host::HostClient;
+pub use object::Object;
+pub use stream::MessageStream;
+pub use transport::{Client, Timeouts};

@@ -1,0 +1,133 @@
+//! What can go wrong between a client and its masters.
+
+use std::fmt;
+use std::time::Duration;
+
+use contiv_model::inspect::ApiError;
+
+/// Why a call did not give its answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A master's address cannot be used.
+    #[error("master address {address:?}: {reason}")]
+    BadAddress { address: String, reason: String },
+
+    /// The list of masters is empty.
+    #[error("no master is named; give at least one, such as http://127.0.0.1:9999")]
+    NoMaster,
+
+    /// A name that cannot be part of a path.
+    #[error("{what} is empty; give its name")]
+    EmptyName { what: &'static str },
+
+    /// Nobody answered: every master is down, unreachable or too slow.
+    #[error("no master answered: {}", Attempts(.tried))]
+    Unreachable { tried: Vec<Attempt> },
+
+    /// A master understood the request and refused it.
+    #[error("{}", .error.error)]
+    Refused {
+        master: String,
+        status: u16,
+        error: ApiError,
+    },
+
+    /// What answers at the address is no netmaster, or something stands before it.
+    #[error("{master} answered with status {status} and no JSON: {first_line}")]
+    NotJson {
+        master: String,
+        status: u16,
+        first_line: String,
+    },
+
+    /// JSON of another shape: most likely another version of netmaster.
+    #[error("{master} answered {path} in a form this version does not know: {source}")]
+    Unexpected {
+        master: String,
+        path: String,
+        #[source]
+        source: serde_json::Error,
+    },
+
+    /// A request that could not be written as JSON.
+    #[error("the request for {path} cannot be written as JSON: {source}")]
+    Unwritable {
+        path: String,
+        #[source]
+        source: serde_json::Error,
+    },
+
+    /// A stream that ended: open it again, after the last applied revision.
+    #[error("the stream from {master} ended: {reason}")]
+    StreamEnded { master: String, reason: String },
+}
+
+/// One master that was tried in vain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    pub master: String,
+    pub why: String,
+}
+
+struct Attempts<'a>(&'a [Attempt]);
+
+impl Error {
+    /// The status of the answer, when there was one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Error::Refused { status, .. } | Error::NotJson { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Whether the master says that it does not know the object.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Error::Refused { status: 404, .. })
+    }
+
+    /// Whether another try, or another master, may well succeed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Error::Unreachable { .. } | Error::StreamEnded { .. } => true,
+            other => matches!(other.status(), Some(502..=504)),
+        }
+    }
+
+    /// The offending field of a refused request, by its JSON name.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Error::Refused { error, .. } if !error.field.is_empty() => Some(&error.field),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Attempts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, attempt) in self.0.iter().enumerate() {
+            let separator = if i == 0 { "" } else { "; " };
+            write!(f, "{separator}{} ({})", attempt.master, attempt.why)?;
+        }
+        Ok(())
+    }
+}
+
+/// A transport error with its causes, in one line: hyper's own text names only the layer.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let next = inner.to_string();
+        // Layers that repeat their cause would say everything twice.
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// How a time-out reads in an [`Attempt`].
+pub(crate) fn too_slow(after: Duration) -> String {
+    format!("no answer within {:.1} s", after.as_secs_f64())
+}

@@ -1,0 +1,100 @@
+//! What masters tell about themselves and about the fabric: versions, hosts,
+//! endpoints, addresses.
+
+use contiv_model::agent::Revision;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::transport::{Client, encode};
+
+/// The answer of `GET /version`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Version {
+    pub git_commit: String,
+    pub version: String,
+    pub build_time: String,
+}
+
+/// A host, as the master knows it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HostEntry {
+    pub name: String,
+    /// Its stream to a master is open.
+    pub live: bool,
+    /// Everything up to this revision is in its kernel.
+    pub applied: Revision,
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, Value>,
+}
+
+/// An endpoint, as its inspect document's `Oper` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EndpointEntry {
+    #[serde(rename = "endpointID")]
+    pub endpoint_id: String,
+    /// `network.tenant`.
+    pub network: String,
+    /// The group; empty for an endpoint of a plain network.
+    pub service_name: String,
+    pub ip_address: Vec<String>,
+    pub mac_address: String,
+    pub homing_host: String,
+    #[serde(rename = "containerID")]
+    pub container_id: String,
+    pub container_name: String,
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, Value>,
+}
+
+/// An address in use and the owner of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AddressEntry {
+    pub tenant: String,
+    pub network: String,
+    pub address: String,
+    pub owner: Value,
+    pub state: String,
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, Value>,
+}
+
+impl Client {
+    /// The master's version.
+    pub async fn version(&self) -> Result<Version, Error> {
+        self.get_json("/version").await
+    }
+
+    /// The master's own address and the other members it knows.
+    pub async fn info(&self) -> Result<Value, Error> {
+        self.get_json("/info").await
+    }
+
+    /// Every host that has registered.
+    pub async fn hosts(&self) -> Result<Vec<HostEntry>, Error> {
+        self.get_json("/api/v1/hosts/").await
+    }
+
+    /// Every endpoint of the fabric.
+    pub async fn endpoints(&self) -> Result<Vec<EndpointEntry>, Error> {
+        self.get_json("/api/v1/endpoints/").await
+    }
+
+    /// The endpoint whose id, container's id or container's name contains `id`.
+    pub async fn inspect_endpoint(&self, id: &str) -> Result<Value, Error> {
+        if id.is_empty() {
+            return Err(Error::EmptyName { what: "endpoint" });
+        }
+        self.get_json(&format!("/api/v1/inspect/endpoints/{}/", encode(id)))
+            .await
+    }
+
+    /// Every address that has an owner.
+    pub async fn addresses(&self) -> Result<Vec<AddressEntry>, Error> {
+        self.get_json("/api/v1/addresses/").await
+    }
+}

@@ -1,0 +1,366 @@
+//! Requests and answers: masters in order, one deadline, JSON only.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use contiv_model::inspect::ApiError;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::time::{Instant, timeout_at};
+
+use crate::address::{MasterAddress, masters};
+use crate::error::{Attempt, Error, chain, too_slow};
+
+/// An answer larger than this is not one of ours.
+const MAX_ANSWER: usize = 64 << 20;
+
+type Http = hyper_util::client::legacy::Client<HttpConnector, Full<Bytes>>;
+
+/// How long a caller is ready to wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For a connection to one master.
+    pub connect: Duration,
+    /// For a whole call, whatever number of masters it tries.
+    pub call: Duration,
+    /// For the next line of a stream; masters send one at least every ten seconds.
+    pub stream_idle: Duration,
+}
+
+/// A client of one netmaster, or of several that serve the same store.
+#[derive(Clone, Debug)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    masters: Vec<MasterAddress>,
+    /// The master that answered last; the next call starts with it.
+    preferred: AtomicUsize,
+    timeouts: Timeouts,
+    http: Http,
+}
+
+/// What a master answered, with whatever status.
+pub(crate) struct Answer {
+    pub(crate) master: String,
+    pub(crate) response: Response<Incoming>,
+    /// An earlier try of the same call got lost; it may have been done.
+    repeated: bool,
+    deadline: Instant,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Timeouts {
+            connect: Duration::from_secs(2),
+            call: Duration::from_secs(10),
+            stream_idle: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Client {
+    /// A client of the masters of a comma-separated list.
+    pub fn new(list: &str, timeouts: Timeouts) -> Result<Client, Error> {
+        Client::of(masters(list)?, timeouts)
+    }
+
+    /// A client of these masters. Must be called inside a Tokio runtime.
+    pub fn of(masters: Vec<MasterAddress>, timeouts: Timeouts) -> Result<Client, Error> {
+        if masters.is_empty() {
+            return Err(Error::NoMaster);
+        }
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(timeouts.connect));
+        connector.set_nodelay(true);
+        let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(60))
+            .build(connector);
+        let shared = Shared {
+            masters,
+            preferred: AtomicUsize::new(0),
+            timeouts,
+            http,
+        };
+        Ok(Client {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// The masters, for messages.
+    pub fn masters(&self) -> &[MasterAddress] {
+        &self.shared.masters
+    }
+
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.shared.timeouts
+    }
+
+    /// Asks for the document at `path`.
+    pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        let answer = self.call(Method::GET, path, Bytes::new()).await?;
+        answer.json(path).await
+    }
+
+    pub(crate) async fn put_json<B: Serialize + ?Sized, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Error> {
+        let answer = self.call(Method::PUT, path, written(path, body)?).await?;
+        answer.json(path).await
+    }
+
+    pub(crate) async fn post_json<B: Serialize + ?Sized, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Error> {
+        let answer = self.call(Method::POST, path, written(path, body)?).await?;
+        answer.json(path).await
+    }
+
+    pub(crate) async fn delete_at(&self, path: &str) -> Result<(), Error> {
+        let answer = self.call(Method::DELETE, path, Bytes::new()).await?;
+        if answer.repeated && answer.response.status() == StatusCode::NOT_FOUND {
+            return Ok(());
+        }
+        answer.json::<serde_json::Value>(path).await.map(drop)
+    }
+
+    /// Sends one request to the first master that answers it.
+    ///
+    /// 1. Begin with the master that answered last; each of those left may use
+    ///    an equal share of what is left of the deadline.
+    /// 2. A kept connection that turns out to be closed is replaced once.
+    /// 3. A master that answers 503 cannot serve now: the next one is asked, and
+    ///    that answer stands only if nobody gives a better one.
+    /// 4. Every call of the API may be repeated, so a lost answer is no obstacle.
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Answer, Error> {
+        let Shared {
+            masters,
+            preferred,
+            timeouts,
+            ..
+        } = &*self.shared;
+        let deadline = Instant::now() + timeouts.call;
+        let first = preferred.load(Ordering::Relaxed);
+        let (mut tried, mut unavailable, mut repeated) = (Vec::new(), None, false);
+        for step in 0..masters.len() {
+            let index = (first + step) % masters.len();
+            let master = &masters[index];
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = left / u32::try_from(masters.len() - step).unwrap_or(u32::MAX);
+            let request = request(&method, master, path, &body)?;
+            match self.send(request, share).await {
+                Ok(response) => {
+                    let status = response.status();
+                    let answer = Answer {
+                        master: master.to_string(),
+                        response,
+                        repeated,
+                        deadline,
+                    };
+                    if status != StatusCode::SERVICE_UNAVAILABLE {
+                        preferred.store(index, Ordering::Relaxed);
+                        return Ok(answer);
+                    }
+                    unavailable = Some(answer);
+                }
+                Err(failure) => {
+                    repeated |= failure.maybe_done;
+                    tried.push(Attempt {
+                        master: master.to_string(),
+                        why: failure.why,
+                    });
+                }
+            }
+        }
+        unavailable.ok_or(Error::Unreachable { tried })
+    }
+
+    async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+        share: Duration,
+    ) -> Result<Response<Incoming>, Failure> {
+        let by = Instant::now() + share;
+        let mut lost = None;
+        for _ in 0..2 {
+            match timeout_at(by, self.shared.http.request(request.clone())).await {
+                Ok(Ok(response)) => return Ok(response),
+                Ok(Err(error)) => {
+                    let why = chain(&error);
+                    if error.is_connect() {
+                        return Err(Failure {
+                            why,
+                            maybe_done: lost.is_some(),
+                        });
+                    }
+                    lost = Some(why);
+                }
+                Err(_) => {
+                    return Err(Failure {
+                        why: too_slow(share),
+                        maybe_done: true,
+                    });
+                }
+            }
+        }
+        Err(Failure {
+            why: lost.unwrap_or_default(),
+            maybe_done: true,
+        })
+    }
+}
+
+/// One failed try at one master.
+struct Failure {
+    why: String,
+    /// The master may have done what it was asked for.
+    maybe_done: bool,
+}
+
+impl Answer {
+    /// The document of a successful answer, the refusal of any other.
+    pub(crate) async fn json<T: DeserializeOwned>(self, path: &str) -> Result<T, Error> {
+        let status = self.response.status();
+        let (master, body) = self.body().await?;
+        if !status.is_success() {
+            return Err(refusal(master, status, &body));
+        }
+        // A document of the wrong shape is still JSON; a page of some proxy is not.
+        match serde_json::from_slice(&body) {
+            Ok(document) => Ok(document),
+            Err(_) if serde_json::from_slice::<IgnoredAny>(&body).is_err() => {
+                Err(not_json(master, status, &body))
+            }
+            Err(source) => Err(Error::Unexpected {
+                master,
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// The refusal that a stream was answered with, or the answer, ready to be streamed.
+    pub(crate) async fn success(self) -> Result<Answer, Error> {
+        let status = self.response.status();
+        if status.is_success() {
+            return Ok(self);
+        }
+        let (master, body) = self.body().await?;
+        Err(refusal(master, status, &body))
+    }
+
+    async fn body(self) -> Result<(String, Bytes), Error> {
+        let Answer {
+            master,
+            response,
+            deadline,
+            ..
+        } = self;
+        let read = Limited::new(response.into_body(), MAX_ANSWER).collect();
+        match timeout_at(deadline, read).await {
+            Ok(Ok(body)) => Ok((master, body.to_bytes())),
+            Ok(Err(error)) => Err(broken_off(master, chain(&*error))),
+            Err(_) => Err(broken_off(
+                master,
+                "the answer was not complete in time".into(),
+            )),
+        }
+    }
+}
+
+fn request(
+    method: &Method,
+    master: &MasterAddress,
+    path: &str,
+    body: &Bytes,
+) -> Result<Request<Full<Bytes>>, Error> {
+    let mut builder = Request::builder()
+        .method(method)
+        .uri(master.uri(path)?)
+        .header(ACCEPT, "application/json")
+        .header(
+            USER_AGENT,
+            concat!("contiv-client/", env!("CARGO_PKG_VERSION")),
+        );
+    if !body.is_empty() {
+        builder = builder.header(CONTENT_TYPE, "application/json");
+    }
+    Ok(builder
+        .body(Full::new(body.clone()))
+        .expect("method, address and headers are valid"))
+}
+
+fn written<B: Serialize + ?Sized>(path: &str, body: &B) -> Result<Bytes, Error> {
+    serde_json::to_vec(body)
+        .map(Bytes::from)
+        .map_err(|source| Error::Unwritable {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+fn broken_off(master: String, why: String) -> Error {
+    Error::Unreachable {
+        tried: vec![Attempt { master, why }],
+    }
+}
+
+fn refusal(master: String, status: StatusCode, body: &[u8]) -> Error {
+    match serde_json::from_slice::<ApiError>(body) {
+        Ok(error) => Error::Refused {
+            master,
+            status: status.as_u16(),
+            error,
+        },
+        Err(_) => not_json(master, status, body),
+    }
+}
+
+fn not_json(master: String, status: StatusCode, body: &[u8]) -> Error {
+    let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or("(nothing)");
+    let first_line = line.chars().filter(|c| !c.is_control()).take(200).collect();
+    Error::NotJson {
+        master,
+        status: status.as_u16(),
+        first_line,
+    }
+}
+
+/// One segment of a path: what is not plainly harmless is escaped.
+pub(crate) fn encode(segment: &str) -> String {
+    let mut out = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

@@ -1,7 +1,7 @@
 //! What masters tell about themselves and about the fabric: versions, hosts,
 //! endpoints, addresses.
 
-use contiv_model::agent::Revision;
+use contiv_model::agent::{ObjectRef, Problem, Revision};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,6 +26,10 @@ pub struct HostEntry {
     pub live: bool,
     /// Everything up to this revision is in its kernel.
     pub applied: Revision,
+    /// The networks and groups that it has realised.
+    pub realised: Vec<ObjectRef>,
+    /// What hinders objects there.
+    pub problems: Vec<Problem>,
     #[serde(flatten)]
     pub more: serde_json::Map<String, Value>,
 }
@@ -57,10 +61,27 @@ pub struct AddressEntry {
     pub tenant: String,
     pub network: String,
     pub address: String,
-    pub owner: Value,
+    pub owner: String,
     pub state: String,
     #[serde(flatten)]
     pub more: serde_json::Map<String, Value>,
+}
+
+impl EndpointEntry {
+    /// The tenant, the last label of `network`: names of networks may have dots, of
+    /// tenants as well, so the master's own field wins where there is one.
+    pub fn tenant(&self) -> &str {
+        self.network
+            .rsplit_once('.')
+            .map_or("", |(_, tenant)| tenant)
+    }
+
+    /// The network's name within its tenant.
+    pub fn network_name(&self) -> &str {
+        self.network
+            .rsplit_once('.')
+            .map_or(&self.network, |(name, _)| name)
+    }
 }
 
 impl Client {

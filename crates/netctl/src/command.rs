@@ -1,0 +1,14 @@
+//! One module per noun: its flags, and what they do.
+
+pub(crate) mod completion;
+pub(crate) mod endpoint;
+pub(crate) mod global;
+pub(crate) mod group;
+pub(crate) mod ipam;
+pub(crate) mod network;
+pub(crate) mod policy;
+pub(crate) mod rule;
+pub(crate) mod scope;
+pub(crate) mod tenant;
+pub(crate) mod version;
+pub(crate) mod wait;

@@ -1,0 +1,173 @@
+//! `netctl group`.
+
+use clap::{Args, Subcommand};
+use contiv_client::Client;
+use contiv_model::agent::ObjectKind;
+use contiv_model::object::EndpointGroup;
+
+use crate::command::scope::{ScopeFlags, TenantFlag};
+use crate::failure::{Failure, Places};
+use crate::output::{DocumentFlags, ListFlags, Rows};
+use crate::session::Session;
+use crate::settle::{Goal, SettleFlags};
+
+const PLACES: Places = &[
+    ("tenantName", "--tenant"),
+    ("groupName", "GROUP"),
+    ("networkName", "NETWORK"),
+    ("policies", "--policy"),
+    ("ipPool", "--ip-pool"),
+    ("cfgdTag", "--epg-tag"),
+];
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Group {
+    /// List the endpoint groups of a tenant.
+    #[command(visible_alias = "list")]
+    Ls(Ls),
+    /// Create an endpoint group, or change its policies, and wait until every live host has it.
+    #[command(after_help = "Examples:\n  \
+        netctl group create contiv-net web\n  \
+        netctl group create contiv-net db -p db-policy --ip-pool 10.1.2.100-10.1.2.120")]
+    Create(Create),
+    /// Delete an endpoint group and wait until every live host has dropped it.
+    #[command(visible_alias = "delete")]
+    Rm(Rm),
+    /// Show an endpoint group, its endpoints and conditions.
+    Inspect(Inspect),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ls {
+    #[command(flatten)]
+    scope: ScopeFlags,
+    #[command(flatten)]
+    list: ListFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Create {
+    network: String,
+    group: String,
+    #[command(flatten)]
+    tenant: TenantFlag,
+    /// Policy of the group; may be given several times.
+    #[arg(short, long)]
+    policy: Vec<String>,
+    /// Range of the network's addresses for this group alone, 10.1.2.100-10.1.2.120.
+    #[arg(
+        short = 'r',
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "RANGE"
+    )]
+    ip_pool: String,
+    /// Tag that Docker networks of Swarm mode refer to [old spelling: -tag].
+    #[arg(
+        long,
+        alias = "tag",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TAG"
+    )]
+    epg_tag: String,
+    #[command(flatten)]
+    settle: SettleFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rm {
+    group: String,
+    #[command(flatten)]
+    tenant: TenantFlag,
+    #[command(flatten)]
+    settle: SettleFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    group: String,
+    #[command(flatten)]
+    tenant: TenantFlag,
+    #[command(flatten)]
+    output: DocumentFlags,
+}
+
+impl Group {
+    pub(crate) async fn run(self, client: &Client, session: &mut Session) -> Result<(), Failure> {
+        match self {
+            Group::Ls(Ls { scope, list }) => {
+                let all: Vec<EndpointGroup> = client.list().await?;
+                let mut groups = scope.filter(client, all, |g| &g.tenant_name).await?;
+                groups.sort_by(|a, b| {
+                    (&a.tenant_name, &a.group_name).cmp(&(&b.tenant_name, &b.group_name))
+                });
+                list.print(session, &groups, |g| g.group_name.clone(), table)
+            }
+            Group::Create(create) => create.run(client, session).await,
+            // The original deletes a group silently.
+            Group::Rm(Rm {
+                group,
+                tenant,
+                settle,
+            }) => {
+                let key = tenant.key(&group)?;
+                client.delete::<EndpointGroup>(&key).await?;
+                settle
+                    .wait(client, ObjectKind::Group, &key, Goal::Gone)
+                    .await
+            }
+            Group::Inspect(Inspect {
+                group,
+                tenant,
+                output,
+            }) => {
+                let document = client
+                    .inspect::<EndpointGroup>(&tenant.key(&group)?)
+                    .await?;
+                output.print(session, &document)
+            }
+        }
+    }
+}
+
+impl Create {
+    async fn run(self, client: &Client, session: &mut Session) -> Result<(), Failure> {
+        let key = self.tenant.key(&self.group)?;
+        let wish = EndpointGroup {
+            key: key.clone(),
+            tenant_name: self.tenant.tenant,
+            group_name: self.group,
+            network_name: self.network,
+            ip_pool: self.ip_pool,
+            policies: self.policy,
+            cfgd_tag: self.epg_tag,
+        };
+        session.say(&format!("Creating EndpointGroup {key}"))?;
+        client
+            .put(&wish)
+            .await
+            .map_err(Failure::with_places(PLACES))?;
+        self.settle
+            .wait(client, ObjectKind::Group, &key, Goal::Realised)
+            .await
+    }
+}
+
+fn table(groups: &[EndpointGroup]) -> String {
+    let mut rows = Rows::new(&[
+        "Tenant", "Group", "Network", "IP Pool", "CfgdTag", "Policies",
+    ]);
+    for g in groups {
+        rows.add([
+            &g.tenant_name,
+            &g.group_name,
+            &g.network_name,
+            &g.ip_pool,
+            &g.cfgd_tag,
+            &g.policies.join(","),
+        ]);
+    }
+    rows.to_string()
+}

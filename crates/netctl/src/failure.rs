@@ -1,0 +1,86 @@
+//! How a command fails: the messages, and the exit codes that scripts rely on.
+
+use std::io;
+use std::process::ExitCode;
+
+/// The exit codes of the original.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Ok = 0,
+    /// The command line makes no sense.
+    Usage = 1,
+    /// No master answered.
+    Request = 2,
+    /// A master refused, or what was asked for did not come about.
+    Invalid = 3,
+    /// Reading or writing on this side failed.
+    Io = 4,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The command line makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The call of a master failed.
+    #[error(transparent)]
+    Client(#[from] contiv_client::Error),
+    /// A master refused a field that a flag or an argument stands for.
+    #[error("{place}: {error}")]
+    Field {
+        place: &'static str,
+        error: contiv_client::Error,
+    },
+    /// A master did as it was told, and yet the result is not what was asked for.
+    #[error("{0}")]
+    Invalid(String),
+    /// Reading or writing on this side failed.
+    #[error("cannot write the result: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Which flag or argument gives which field, by the field's JSON name.
+pub(crate) type Places = &'static [(&'static str, &'static str)];
+
+impl Failure {
+    /// Names the flag or argument in a refusal that names its field.
+    pub(crate) fn with_places(places: Places) -> impl Fn(contiv_client::Error) -> Failure {
+        move |error| {
+            let field = error.field().unwrap_or_default();
+            match places.iter().find(|(name, _)| *name == field) {
+                Some((_, place)) => Failure::Field { place, error },
+                None => Failure::Client(error),
+            }
+        }
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Failure::Usage(_) => Exit::Usage,
+            Failure::Client(error) | Failure::Field { error, .. } => client_exit(error),
+            Failure::Invalid(_) => Exit::Invalid,
+            Failure::Io(_) => Exit::Io,
+        }
+    }
+
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Failure::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl Exit {
+    pub(crate) fn code(self) -> ExitCode {
+        ExitCode::from(self as u8)
+    }
+}
+
+fn client_exit(error: &contiv_client::Error) -> Exit {
+    use contiv_client::Error;
+    match error {
+        Error::BadAddress { .. } | Error::NoMaster | Error::EmptyName { .. } => Exit::Usage,
+        Error::Unreachable { .. } | Error::StreamEnded { .. } => Exit::Request,
+        Error::Refused { .. } | Error::NotJson { .. } => Exit::Invalid,
+        Error::Unexpected { .. } | Error::Unwritable { .. } => Exit::Invalid,
+    }
+}

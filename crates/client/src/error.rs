@@ -112,19 +112,13 @@ impl fmt::Display for Attempts<'_> {
     }
 }
 
-/// A transport error with its causes, in one line: hyper's own text names only the layer.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let next = inner.to_string();
-        // Layers that repeat their cause would say everything twice.
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = inner.source();
+/// The cause below all layers: what hyper adds on top names only its own layers.
+pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
     }
-    text
+    cause.to_string()
 }
 
 /// How a time-out reads in an [`Attempt`].

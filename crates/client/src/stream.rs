@@ -10,7 +10,7 @@ use futures_util::Stream;
 use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::error::{Error, chain};
+use crate::error::{Error, root_cause};
 
 /// A snapshot of the largest tenants that one host could hold stays well below it.
 const MAX_LINE: usize = 64 << 20;
@@ -83,7 +83,7 @@ impl MessageStream {
                         self.lines.push(&data);
                     }
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(chain(&error))),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(root_cause(&error))),
                 Poll::Ready(None) => return Poll::Ready(Err("the master closed it".into())),
                 Poll::Pending => break,
             }

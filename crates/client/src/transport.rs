@@ -17,7 +17,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::{Instant, timeout_at};
 
 use crate::address::{MasterAddress, masters};
-use crate::error::{Attempt, Error, chain, too_slow};
+use crate::error::{Attempt, Error, root_cause, too_slow};
 
 /// An answer larger than this is not one of ours.
 const MAX_ANSWER: usize = 64 << 20;
@@ -206,7 +206,7 @@ impl Client {
             match timeout_at(by, self.shared.http.request(request.clone())).await {
                 Ok(Ok(response)) => return Ok(response),
                 Ok(Err(error)) => {
-                    let why = chain(&error);
+                    let why = root_cause(&error);
                     if error.is_connect() {
                         return Err(Failure {
                             why,
@@ -279,7 +279,7 @@ impl Answer {
         let read = Limited::new(response.into_body(), MAX_ANSWER).collect();
         match timeout_at(deadline, read).await {
             Ok(Ok(body)) => Ok((master, body.to_bytes())),
-            Ok(Err(error)) => Err(broken_off(master, chain(&*error))),
+            Ok(Err(error)) => Err(broken_off(master, root_cause(&*error))),
             Err(_) => Err(broken_off(
                 master,
                 "the answer was not complete in time".into(),

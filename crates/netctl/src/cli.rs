@@ -29,10 +29,10 @@ pub(crate) struct Cli {
         global = true,
         env = "NETMASTER",
         default_value = DEFAULT_MASTER,
-        value_delimiter = ',',
+        value_parser = Masters::parse,
         value_name = "URL"
     )]
-    netmaster: Vec<MasterAddress>,
+    netmaster: Masters,
 
     /// Print netctl's own version and exit.
     #[arg(short = 'v', long)]
@@ -41,6 +41,10 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 }
+
+/// The masters of one `--netmaster`; an empty variable of the environment names the default.
+#[derive(Clone, Debug)]
+struct Masters(Vec<MasterAddress>);
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -99,7 +103,7 @@ fn run(cli: Cli, arguments: &[OsString]) -> Result<(), Failure> {
         return session.print(&version::own().to_string());
     }
     let Some(command) = cli.command else {
-        eprint!("{}", usage::help(Cli::command(), arguments));
+        eprintln!("{}", usage::help(Cli::command(), arguments));
         return Err(Failure::Usage(
             "no command is given; name one of those above".into(),
         ));
@@ -111,9 +115,20 @@ fn run(cli: Cli, arguments: &[OsString]) -> Result<(), Failure> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let client = Client::of(cli.netmaster, Session::timeouts())?;
+        let client = Client::of(cli.netmaster.0, Session::timeouts())?;
         command.run(&client, &mut session).await
     })
+}
+
+impl Masters {
+    fn parse(list: &str) -> Result<Masters, contiv_client::Error> {
+        let list = if list.trim().is_empty() {
+            DEFAULT_MASTER
+        } else {
+            list
+        };
+        contiv_client::masters(list).map(Masters)
+    }
 }
 
 impl Command {

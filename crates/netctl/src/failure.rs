@@ -23,9 +23,12 @@ pub(crate) enum Failure {
     /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),
-    /// The call of a master failed.
+    /// Nobody answered.
+    #[error("{0}; is netmaster running there? --netmaster or NETMASTER name another")]
+    Unreachable(contiv_client::Error),
+    /// A master's answer is no success.
     #[error(transparent)]
-    Client(#[from] contiv_client::Error),
+    Client(contiv_client::Error),
     /// A master refused a field that a flag or an argument stands for.
     #[error("{place}: {error}")]
     Field {
@@ -50,7 +53,7 @@ impl Failure {
             let field = error.field().unwrap_or_default();
             match places.iter().find(|(name, _)| *name == field) {
                 Some((_, place)) => Failure::Field { place, error },
-                None => Failure::Client(error),
+                None => error.into(),
             }
         }
     }
@@ -58,6 +61,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Failure::Usage(_) => Exit::Usage,
+            Failure::Unreachable(_) => Exit::Request,
             Failure::Client(error) | Failure::Field { error, .. } => client_exit(error),
             Failure::Invalid(_) => Exit::Invalid,
             Failure::Io(_) => Exit::Io,
@@ -66,6 +70,15 @@ impl Failure {
 
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Failure::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<contiv_client::Error> for Failure {
+    fn from(error: contiv_client::Error) -> Failure {
+        match client_exit(&error) {
+            Exit::Request => Failure::Unreachable(error),
+            _ => Failure::Client(error),
+        }
     }
 }
 

@@ -27,7 +27,11 @@ pub(crate) fn line(error: &clap::Error) -> String {
         .min()
         .unwrap_or(text.len());
     let text = &text[..end];
-    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
+    if matches!(
+        error.kind(),
+        DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand
+    ) {
         return "a sub-command is missing; name one of those above".into();
     }
     let mut line = text.split("\n\n").next().unwrap_or_default().to_owned();

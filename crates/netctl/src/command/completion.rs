@@ -10,6 +10,7 @@ use crate::session::Session;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  netctl completion bash > /etc/bash_completion.d/netctl")]
 pub(crate) struct Completion {
+    /// The shell to complete in.
     #[arg(value_enum)]
     shell: Shell,
 }

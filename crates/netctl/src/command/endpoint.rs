@@ -30,6 +30,7 @@ pub(crate) struct Ls {
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
+    /// Part of the endpoint's id, of its container's id or of its name.
     epid: String,
     #[command(flatten)]
     output: DocumentFlags,
@@ -39,8 +40,9 @@ impl Endpoint {
     pub(crate) async fn run(self, client: &Client, session: &mut Session) -> Result<(), Failure> {
         match self {
             Endpoint::Ls(Ls { scope, list }) => {
-                let all = client.endpoints().await?;
-                let mut endpoints = scope.filter(client, all, EndpointEntry::tenant).await?;
+                let mut endpoints = scope
+                    .list(client, client.endpoints(), EndpointEntry::tenant)
+                    .await?;
                 endpoints.sort_by(|a, b| {
                     (&a.network, &a.ip_address, &a.endpoint_id).cmp(&(
                         &b.network,

@@ -47,7 +47,9 @@ pub(crate) struct Ls {
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
+    /// Network that the group's endpoints are in.
     network: String,
+    /// Name of the group.
     group: String,
     #[command(flatten)]
     tenant: TenantFlag,
@@ -78,6 +80,7 @@ pub(crate) struct Create {
 
 #[derive(Debug, Args)]
 pub(crate) struct Rm {
+    /// Name of the group.
     group: String,
     #[command(flatten)]
     tenant: TenantFlag,
@@ -87,6 +90,7 @@ pub(crate) struct Rm {
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
+    /// Name of the group.
     group: String,
     #[command(flatten)]
     tenant: TenantFlag,
@@ -98,8 +102,8 @@ impl Group {
     pub(crate) async fn run(self, client: &Client, session: &mut Session) -> Result<(), Failure> {
         match self {
             Group::Ls(Ls { scope, list }) => {
-                let all: Vec<EndpointGroup> = client.list().await?;
-                let mut groups = scope.filter(client, all, |g| &g.tenant_name).await?;
+                let listing = client.list::<EndpointGroup>();
+                let mut groups = scope.list(client, listing, |g| &g.tenant_name).await?;
                 groups.sort_by(|a, b| {
                     (&a.tenant_name, &a.group_name).cmp(&(&b.tenant_name, &b.group_name))
                 });

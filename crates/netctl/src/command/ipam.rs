@@ -35,7 +35,7 @@ impl Verify {
     async fn run(self, client: &Client, session: &mut Session) -> Result<(), Failure> {
         let addresses = self
             .scope
-            .filter(client, client.addresses().await?, |a| &a.tenant)
+            .list(client, client.addresses(), |a| &a.tenant)
             .await?;
         self.list
             .print(session, &addresses, |a| a.address.clone(), table)?;
@@ -55,11 +55,11 @@ impl Verify {
     async fn look(&self, client: &Client) -> Result<Vec<String>, Failure> {
         let addresses = self
             .scope
-            .filter(client, client.addresses().await?, |a| &a.tenant)
+            .list(client, client.addresses(), |a| &a.tenant)
             .await?;
         let endpoints = self
             .scope
-            .filter(client, client.endpoints().await?, EndpointEntry::tenant)
+            .list(client, client.endpoints(), EndpointEntry::tenant)
             .await?;
         Ok(findings(&addresses, &endpoints))
     }

@@ -52,6 +52,7 @@ pub(crate) struct Ls {
 
 #[derive(Debug, Args)]
 pub(crate) struct Create {
+    /// Name of the network.
     network: String,
     #[command(flatten)]
     tenant: TenantFlag,
@@ -97,6 +98,7 @@ pub(crate) struct Create {
 
 #[derive(Debug, Args)]
 pub(crate) struct Rm {
+    /// Name of the network.
     network: String,
     #[command(flatten)]
     tenant: TenantFlag,
@@ -106,6 +108,7 @@ pub(crate) struct Rm {
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
+    /// Name of the network.
     network: String,
     #[command(flatten)]
     tenant: TenantFlag,
@@ -117,8 +120,8 @@ impl Network {
     pub(crate) async fn run(self, client: &Client, session: &mut Session) -> Result<(), Failure> {
         match self {
             Network::Ls(Ls { scope, list }) => {
-                let all: Vec<object::Network> = client.list().await?;
-                let mut networks = scope.filter(client, all, |n| &n.tenant_name).await?;
+                let listing = client.list::<object::Network>();
+                let mut networks = scope.list(client, listing, |n| &n.tenant_name).await?;
                 networks.sort_by(|a, b| {
                     (&a.tenant_name, &a.network_name).cmp(&(&b.tenant_name, &b.network_name))
                 });

@@ -27,7 +27,7 @@ pub(crate) enum Policy {
     Inspect(Inspect),
     /// List the rules of a policy, incoming first, by ascending priority.
     RuleLs(rule::Ls),
-    /// Add a rule to a policy; it is in force when the command returns from netmaster.
+    /// Add a rule to a policy; an id that exists is refused.
     #[command(after_help = rule::EXAMPLES)]
     RuleAdd(Box<rule::Add>),
     /// Replace a rule by what the flags say; what is not given has the default of rule-add.
@@ -49,6 +49,7 @@ pub(crate) struct Ls {
 
 #[derive(Debug, Args)]
 pub(crate) struct Name {
+    /// Name of the policy.
     policy: String,
     #[command(flatten)]
     tenant: TenantFlag,
@@ -56,6 +57,7 @@ pub(crate) struct Name {
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
+    /// Name of the policy.
     policy: String,
     #[command(flatten)]
     tenant: TenantFlag,
@@ -67,8 +69,8 @@ impl Policy {
     pub(crate) async fn run(self, client: &Client, session: &mut Session) -> Result<(), Failure> {
         match self {
             Policy::Ls(Ls { scope, list }) => {
-                let all: Vec<object::Policy> = client.list().await?;
-                let mut policies = scope.filter(client, all, |p| &p.tenant_name).await?;
+                let listing = client.list::<object::Policy>();
+                let mut policies = scope.list(client, listing, |p| &p.tenant_name).await?;
                 policies.sort_by(|a, b| {
                     (&a.tenant_name, &a.policy_name).cmp(&(&b.tenant_name, &b.policy_name))
                 });

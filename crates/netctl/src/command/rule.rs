@@ -33,6 +33,7 @@ const PLACES: Places = &[
 
 #[derive(Debug, Args)]
 pub(crate) struct Ls {
+    /// Name of the policy.
     policy: String,
     #[command(flatten)]
     tenant: TenantFlag,
@@ -42,7 +43,9 @@ pub(crate) struct Ls {
 
 #[derive(Debug, Args)]
 pub(crate) struct Rm {
+    /// Name of the policy.
     policy: String,
+    /// Name or number of the rule, unique in its policy.
     rule_id: String,
     #[command(flatten)]
     tenant: TenantFlag,
@@ -50,7 +53,9 @@ pub(crate) struct Rm {
 
 #[derive(Debug, Args)]
 pub(crate) struct Add {
+    /// Name of the policy.
     policy: String,
+    /// Name or number of the rule, unique in its policy.
     rule_id: String,
     #[command(flatten)]
     tenant: TenantFlag,

@@ -1,7 +1,7 @@
 //! The tenant that a command is about.
 
 use clap::Args;
-use contiv_client::Client;
+use contiv_client::{Client, Error};
 use contiv_model::object::Tenant;
 
 use crate::failure::Failure;
@@ -35,18 +35,21 @@ impl TenantFlag {
 }
 
 impl ScopeFlags {
-    /// Keeps what is in scope; a tenant that does not exist is an error, not an empty list.
-    pub(crate) async fn filter<T>(
+    /// What `listing` gives of this scope; a tenant that does not exist is an error,
+    /// not an empty list.
+    pub(crate) async fn list<T>(
         &self,
         client: &Client,
-        mut items: Vec<T>,
+        listing: impl Future<Output = Result<Vec<T>, Error>>,
         tenant_of: impl Fn(&T) -> &str,
     ) -> Result<Vec<T>, Failure> {
-        if !self.all {
-            plain("--tenant", &self.tenant)?;
-            client.get::<Tenant>(&self.tenant).await?;
-            items.retain(|item| tenant_of(item) == self.tenant);
+        if self.all {
+            return Ok(listing.await?);
         }
+        plain("--tenant", &self.tenant)?;
+        client.get::<Tenant>(&self.tenant).await?;
+        let mut items = listing.await?;
+        items.retain(|item| tenant_of(item) == self.tenant);
         Ok(items)
     }
 }

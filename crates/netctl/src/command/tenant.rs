@@ -28,11 +28,13 @@ pub(crate) enum Tenant {
 
 #[derive(Debug, Args)]
 pub(crate) struct Name {
+    /// Name of the tenant.
     tenant: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
+    /// Name of the tenant.
     tenant: String,
     #[command(flatten)]
     output: DocumentFlags,

@@ -21,8 +21,10 @@ const INTERVAL: Duration = Duration::from_millis(200);
     netctl wait network contiv-net --for=Realised --timeout=30s\n  \
     netctl wait group web -t blue --for=deleted")]
 pub(crate) struct Wait {
+    /// What kind of object it is.
     #[arg(value_enum)]
     kind: Kind,
+    /// Name of the object; for an endpoint a part of its id or container's name.
     name: String,
     #[command(flatten)]
     tenant: TenantFlag,

@@ -1,0 +1,101 @@
+//! Rows of the policy tables, as the kernel's maps hold them.
+
+use std::collections::BTreeMap;
+
+use contiv_datapath_abi::policy::{
+    Decision, DecisionKey, OwnKey, PeerKey, PolicyTables, PrefixKey, RuleSet, Subject, SubjectKey,
+};
+
+use crate::prefix::mask;
+
+/// Rows of the five tables. Where a key comes with a `u32`, that is the prefix
+/// length before the key of a longest-prefix map, fixed bits included.
+///
+/// It is what a change adds or removes, and when all changes are applied to one
+/// value, a copy of the kernel's tables that can be asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    pub subjects: BTreeMap<SubjectKey, Subject>,
+    pub own_addresses: BTreeMap<(OwnKey, u32), RuleSet>,
+    pub peer_groups: BTreeMap<PeerKey, u32>,
+    pub peer_prefixes: BTreeMap<(PrefixKey, u32), u32>,
+    pub decisions: BTreeMap<DecisionKey, Decision>,
+}
+
+impl Rows {
+    /// Takes in the rows of another one.
+    pub fn add(&mut self, other: Rows) {
+        self.subjects.extend(other.subjects);
+        self.own_addresses.extend(other.own_addresses);
+        self.peer_groups.extend(other.peer_groups);
+        self.peer_prefixes.extend(other.peer_prefixes);
+        self.decisions.extend(other.decisions);
+    }
+
+    /// Drops the rows that another one has, by key.
+    pub fn remove(&mut self, other: &Rows) {
+        self.subjects
+            .retain(|key, _| !other.subjects.contains_key(key));
+        self.own_addresses
+            .retain(|key, _| !other.own_addresses.contains_key(key));
+        self.peer_groups
+            .retain(|key, _| !other.peer_groups.contains_key(key));
+        self.peer_prefixes
+            .retain(|key, _| !other.peer_prefixes.contains_key(key));
+        self.decisions
+            .retain(|key, _| !other.decisions.contains_key(key));
+    }
+
+    /// How many rows there are in all tables together.
+    pub fn len(&self) -> usize {
+        self.subjects.len()
+            + self.own_addresses.len()
+            + self.peer_groups.len()
+            + self.peer_prefixes.len()
+            + self.decisions.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl PolicyTables for Rows {
+    fn subject(&self, key: &SubjectKey) -> Option<Subject> {
+        self.subjects.get(key).copied()
+    }
+
+    fn own_address(&self, key: &OwnKey) -> Option<RuleSet> {
+        longest_first(key.address).find_map(|(address, bits)| {
+            let key = OwnKey { address, ..*key };
+            self.own_addresses
+                .get(&(key, OwnKey::FIXED_BITS + bits))
+                .copied()
+        })
+    }
+
+    fn peer_group(&self, key: &PeerKey) -> Option<u32> {
+        self.peer_groups.get(key).copied()
+    }
+
+    fn peer_prefix(&self, key: &PrefixKey) -> Option<u32> {
+        longest_first(key.address).find_map(|(address, bits)| {
+            let key = PrefixKey { address, ..*key };
+            self.peer_prefixes
+                .get(&(key, PrefixKey::FIXED_BITS + bits))
+                .copied()
+        })
+    }
+
+    fn decision(&self, key: &DecisionKey) -> Option<Decision> {
+        self.decisions.get(key).copied()
+    }
+}
+
+/// The prefixes that hold an address, the longest first.
+fn longest_first(address: [u8; 16]) -> impl Iterator<Item = ([u8; 16], u32)> {
+    let address = u128::from_be_bytes(address);
+    (0..=128u8)
+        .rev()
+        .map(move |bits| ((address & mask(bits)).to_be_bytes(), u32::from(bits)))
+}

@@ -42,15 +42,19 @@ pub fn compile_within(
 ) -> Result<CompiledPolicy, PolicyError> {
     check_rules(&policy.rules)?;
     let mut compiler = Compiler {
+        rules: BTreeMap::new(),
         budget: Budget::new(limits),
     };
+    for rule in &policy.rules {
+        compiler.rules.entry(&rule.policy).or_default().push(rule);
+    }
     let mut by_policies: HashMap<&BTreeSet<String>, GroupRules> = HashMap::new();
     let mut groups = BTreeMap::new();
     for (&group, policies) in policy.groups.iter().filter(|(group, _)| **group != 0) {
         let rules = match by_policies.get(policies) {
             Some(rules) => rules.clone(),
             None => {
-                let rules = compiler.group_rules(policies, &policy.rules)?;
+                let rules = compiler.group_rules(policies)?;
                 by_policies.insert(policies, rules.clone());
                 rules
             }
@@ -87,35 +91,31 @@ fn check_rules(rules: &[PolicyRule]) -> Result<(), PolicyError> {
 /// The decisions of the rules that a kind of peer meets, by what packets they match.
 type Matches = BTreeMap<Selector, Decision>;
 
-struct Compiler {
+struct Compiler<'a> {
+    /// By policy.
+    rules: BTreeMap<&'a str, Vec<&'a PolicyRule>>,
     budget: Budget,
 }
 
-impl Compiler {
-    fn group_rules(
-        &mut self,
-        policies: &BTreeSet<String>,
-        rules: &[PolicyRule],
-    ) -> Result<GroupRules, PolicyError> {
-        let mut of = |direction| {
-            let in_force = rules
-                .iter()
-                .filter(|rule| rule.direction == direction && policies.contains(&rule.policy));
-            self.set(in_force).map(Arc::new)
-        };
+impl<'a> Compiler<'a> {
+    fn group_rules(&mut self, policies: &BTreeSet<String>) -> Result<GroupRules, PolicyError> {
+        let of_policy = |policy: &String| self.rules.get(policy.as_str());
+        let (receiving, sending) = policies
+            .iter()
+            .filter_map(of_policy)
+            .flatten()
+            .partition::<Vec<&PolicyRule>, _>(|rule| rule.direction == Direction::In);
         Ok(GroupRules {
-            receiving: of(Direction::In)?,
-            sending: of(Direction::Out)?,
+            receiving: Arc::new(self.set(receiving)?),
+            sending: Arc::new(self.set(sending)?),
         })
     }
 
     /// A set with the sets for own addresses that belong to it.
-    fn set<'a>(
-        &mut self,
-        rules: impl Iterator<Item = &'a PolicyRule>,
-    ) -> Result<CompiledSet, PolicyError> {
-        let (limited, others): (Vec<_>, Vec<_>) =
-            rules.partition(|rule| !rule.own_addresses.is_empty());
+    fn set(&mut self, rules: Vec<&'a PolicyRule>) -> Result<CompiledSet, PolicyError> {
+        let (limited, others): (Vec<_>, Vec<_>) = rules
+            .into_iter()
+            .partition(|rule| !rule.own_addresses.is_empty());
         let mut by_prefix: BTreeMap<Prefix, Vec<&PolicyRule>> = BTreeMap::new();
         for rule in limited {
             for prefix in prefixes_of(&rule.own_addresses) {

@@ -1,1 +1,48 @@
-//! (contents follow)
+//! Hosts on one machine: the proof's hands, used by tests and benchmarks only.
+//!
+//! A [`Host`] is a network, mount, process and host-name namespace held by one process that ends
+//! with the test, however the test ends; whatever ran in it ends with it. An [`Engine`] is a real
+//! Docker engine in a host. A [`World`] is the underlay that hosts reach by their `eth0`. A
+//! [`Netns`] is any network namespace (a host's, a container's, a bare one) and is where probes
+//! start: connections, echo servers, pings, numbered packets ([`Stream`]) and raw frames
+//! ([`FrameSocket`]).
+//!
+//! Nothing here touches the machine's own network namespace. All of it needs root.
+#![allow(
+    unsafe_code,
+    reason = "namespaces, fork and packet sockets are system calls"
+)]
+
+mod cgroups;
+mod container;
+mod daemon;
+mod echo;
+mod engine;
+mod frames;
+mod holder;
+mod host;
+mod http;
+mod image;
+mod netns;
+mod ping;
+mod probe;
+mod stream;
+mod sweep;
+mod wait;
+mod world;
+
+pub use container::Container;
+pub use daemon::Daemon;
+pub use echo::{TcpEcho, UdpEcho};
+pub use engine::{Engine, EngineOptions};
+pub use frames::FrameSocket;
+pub use host::{Host, bin};
+pub use http::{Reply, unix_request};
+pub use image::{BUSYBOX_IMAGE, busybox_tree};
+pub use netns::Netns;
+pub use ping::Pings;
+pub use probe::Reach;
+pub use stream::{Stream, StreamReport, StreamSpec};
+pub use sweep::sweep;
+pub use wait::wait_for;
+pub use world::World;

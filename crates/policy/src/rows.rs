@@ -34,16 +34,16 @@ impl Rows {
 
     /// Drops the rows that another one has, by key.
     pub fn remove(&mut self, other: &Rows) {
-        self.subjects
-            .retain(|key, _| !other.subjects.contains_key(key));
-        self.own_addresses
-            .retain(|key, _| !other.own_addresses.contains_key(key));
-        self.peer_groups
-            .retain(|key, _| !other.peer_groups.contains_key(key));
-        self.peer_prefixes
-            .retain(|key, _| !other.peer_prefixes.contains_key(key));
-        self.decisions
-            .retain(|key, _| !other.decisions.contains_key(key));
+        fn without<K: Ord, V>(rows: &mut BTreeMap<K, V>, other: &BTreeMap<K, V>) {
+            for key in other.keys() {
+                rows.remove(key);
+            }
+        }
+        without(&mut self.subjects, &other.subjects);
+        without(&mut self.own_addresses, &other.own_addresses);
+        without(&mut self.peer_groups, &other.peer_groups);
+        without(&mut self.peer_prefixes, &other.peer_prefixes);
+        without(&mut self.decisions, &other.decisions);
     }
 
     /// How many rows there are in all tables together.

@@ -1,0 +1,51 @@
+# Thin on purpose: what each target does is in crates/xtask, a file for each.
+XTASK := cargo run --quiet --package xtask --
+
+.PHONY: demo up down setup test test-all test-kernels schemathesis bench fmt lint install uninstall
+
+## the tutorial, step by step, on this machine
+demo:
+	$(XTASK) demo
+
+## build and start everything beside a Docker engine
+up:
+	$(XTASK) up
+
+## remove every trace of `make demo` and `make up`
+down:
+	$(XTASK) down
+
+setup:
+	$(XTASK) setup --test
+
+## everything that proves the tree
+test:
+	$(XTASK) test
+
+## `make test` and the slow suites
+test-all:
+	$(XTASK) test-all
+
+## the data plane under Debian 12's own kernel, in a virtual machine
+test-kernels:
+	$(XTASK) test-kernels
+
+schemathesis:
+	$(XTASK) schemathesis
+
+bench:
+	cargo run --release --quiet --package contiv-bench
+
+fmt:
+	cargo fmt --all
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+## systemd units and programs, into this machine's usual places
+install:
+	packaging/install.sh
+
+uninstall:
+	packaging/uninstall.sh

@@ -1,0 +1,149 @@
+//! `test` and `test-all`: suites, each with a budget of time.
+
+mod suite;
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::build::cargo;
+use crate::kernels::Kernels;
+use crate::schemathesis::Schemathesis;
+use crate::setup::Setup;
+use crate::shell::want_root;
+use suite::{Report, Suite};
+
+/// The package of the stories that need real engines, which run one at a time.
+const STORIES: &str = "contiv-e2e";
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Install nothing: everything that is needed is there.
+    #[arg(long)]
+    no_setup: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestAll {
+    #[command(flatten)]
+    test: Test,
+}
+
+impl Test {
+    pub(crate) fn run(&self) -> Result<()> {
+        want_root("test")?;
+        if !self.no_setup {
+            Setup { test: true }.run()?;
+        }
+        let mut report = Report::default();
+        self.suites(&mut report);
+        report.finish()
+    }
+
+    fn suites(&self, report: &mut Report) {
+        for suite in [format(), lint(), build(), units()] {
+            report.run(&suite);
+        }
+        report.task("REST under random requests", 4, || {
+            Schemathesis { examples: 15 }.run()
+        });
+        report.run(&stories());
+    }
+}
+
+impl TestAll {
+    pub(crate) fn run(&self) -> Result<()> {
+        want_root("test-all")?;
+        Setup { test: true }.run()?;
+        let mut report = Report::default();
+        self.test.suites(&mut report);
+        report.run(&slow());
+        report.task("REST under many random requests", 20, || {
+            Schemathesis { examples: 200 }.run()
+        });
+        report.task("Debian's 6.1 kernel", 20, || Kernels {}.run());
+        report.finish()
+    }
+}
+
+fn format() -> Suite {
+    suite("format", 1, &["fmt", "--all", "--check"])
+}
+
+fn lint() -> Suite {
+    suite(
+        "lint",
+        8,
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )
+}
+
+fn build() -> Suite {
+    // Everything in one go, so that features are unified once and nothing is built twice.
+    suite("build", 10, &["build", "--workspace", "--all-targets"])
+}
+
+fn units() -> Suite {
+    let args = [
+        "test",
+        "--workspace",
+        "--exclude",
+        STORIES,
+        "--no-fail-fast",
+    ];
+    suite("units, properties, conformance", 9, &args)
+}
+
+fn stories() -> Suite {
+    suite(
+        "stories",
+        12,
+        &[
+            "test",
+            "-p",
+            STORIES,
+            "--no-fail-fast",
+            "--",
+            "--test-threads=1",
+        ],
+    )
+}
+
+/// Tests that are too slow for every run are marked `#[ignore = "slow: …"]`.
+fn slow() -> Suite {
+    let args = [
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--",
+        "--ignored",
+        "--test-threads=1",
+    ];
+    suite("slow tests", 60, &args)
+}
+
+fn suite(name: &'static str, minutes: u64, args: &[&str]) -> Suite {
+    let mut command: Command = cargo();
+    command.args(args);
+    Suite {
+        name,
+        minutes,
+        command,
+    }
+}
+
+/// Fails with the names of what failed.
+fn conclude(failed: &[&str]) -> Result<()> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("failed: {}", failed.join(", "))
+}

@@ -1,0 +1,158 @@
+//! Everything that a running Contiv leaves on a machine, how to see it, how to remove it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::layout::{PINS, PLUGIN_SOCKET};
+use crate::shell::{capture, exists, succeeds};
+
+/// The label that netplugin puts on each Docker network it makes.
+const NETWORK_LABEL: &str = "contiv.uid";
+
+/// Removes containers on our Docker networks, then the networks.
+pub(crate) fn remove_docker() -> Result<()> {
+    for network in docker_networks()? {
+        let filter = format!("network={network}");
+        for container in lines("docker", &["ps", "-aq", "--no-trunc", "--filter", &filter])? {
+            println!(
+                "  remove container {}",
+                &container[..12.min(container.len())]
+            );
+            capture("docker", &["rm", "-f", &container])?;
+        }
+        println!("  remove Docker network {network}");
+        if !succeeds("docker", &["network", "rm", &network]) {
+            // The agent may have been quicker.
+            let left = docker_networks()?;
+            if left.contains(&network) {
+                capture("docker", &["network", "rm", &network])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Docker networks that use our driver, whoever made them.
+fn docker_networks() -> Result<Vec<String>> {
+    let by_driver = lines(
+        "docker",
+        &[
+            "network",
+            "ls",
+            "-q",
+            "--no-trunc",
+            "--filter",
+            "driver=netplugin",
+        ],
+    )?;
+    let label = format!("label={NETWORK_LABEL}");
+    let by_label = lines(
+        "docker",
+        &["network", "ls", "-q", "--no-trunc", "--filter", &label],
+    )?;
+    let mut all = by_driver;
+    all.extend(by_label);
+    all.sort();
+    all.dedup();
+    Ok(all)
+}
+
+/// Removes links, pins, firewall tables and rules, sockets. The daemons must have ended.
+pub(crate) fn remove_kernel() -> Result<()> {
+    for link in links()? {
+        println!("  remove link {link}");
+        // Its pair may have taken it along.
+        if !succeeds("ip", &["link", "del", &link]) && links()?.contains(&link) {
+            capture("ip", &["link", "del", &link])?;
+        }
+    }
+    if Path::new(PINS).exists() {
+        println!("  remove {PINS}");
+        fs::remove_dir_all(PINS)?;
+    }
+    if exists("nft") && succeeds("nft", &["list", "table", "inet", "contiv"]) {
+        println!("  remove nft table inet contiv");
+        capture("nft", &["delete", "table", "inet", "contiv"])?;
+    }
+    for rule in firewall_rules() {
+        println!("  remove iptables rule {rule}");
+        let words = rule
+            .split_whitespace()
+            .skip(1)
+            .map(|word| word.trim_matches('"'));
+        let delete: Vec<&str> = std::iter::once("-D").chain(words).collect();
+        capture("iptables", &delete)?;
+    }
+    fs::remove_file(PLUGIN_SOCKET).ok();
+    Ok(())
+}
+
+/// What is still there, in words; empty when nothing is.
+pub(crate) fn left() -> Result<Vec<String>> {
+    let mut left: Vec<String> = links()?.iter().map(|link| format!("link {link}")).collect();
+    for path in [PINS, PLUGIN_SOCKET, "/var/lib/contiv/up"] {
+        if Path::new(path).exists() {
+            left.push(path.to_owned());
+        }
+    }
+    if exists("nft") && succeeds("nft", &["list", "table", "inet", "contiv"]) {
+        left.push("nft table inet contiv".to_owned());
+    }
+    left.extend(
+        firewall_rules()
+            .into_iter()
+            .map(|rule| format!("iptables rule {rule}")),
+    );
+    Ok(left)
+}
+
+/// Our links: the host's door, and `cv…` and `cc…` of endpoints.
+fn links() -> Result<Vec<String>> {
+    let text = capture("ip", &["-br", "link", "show", "type", "veth"])?;
+    let names = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    let names = names.map(|name| name.split('@').next().unwrap_or(name));
+    Ok(names
+        .filter(|name| is_ours(name))
+        .map(str::to_owned)
+        .collect())
+}
+
+fn is_ours(link: &str) -> bool {
+    let number = |prefix: &str| {
+        link.strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    matches!(link, "contiv0" | "contiv1") || number("cv") || number("cc")
+}
+
+/// Rules of iptables that mention our door.
+fn firewall_rules() -> Vec<String> {
+    let all = capture("iptables", &["-S"]).unwrap_or_default();
+    let ours = all
+        .lines()
+        .filter(|rule| rule.starts_with("-A") && rule.contains("contiv"));
+    ours.map(str::to_owned).collect()
+}
+
+fn lines(program: &str, args: &[&str]) -> Result<Vec<String>> {
+    Ok(capture(program, args)?.lines().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_its_own_links_from_others() {
+        for ours in ["contiv0", "contiv1", "cv1a", "cc0012"] {
+            assert!(is_ours(ours), "{ours}");
+        }
+        for theirs in ["contiv10", "cv", "cvx", "eth0", "ccm0x", "veth12"] {
+            assert!(!is_ours(theirs), "{theirs}");
+        }
+    }
+}

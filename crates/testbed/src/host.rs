@@ -7,7 +7,7 @@ use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -181,6 +181,11 @@ impl Host {
             .unwrap_or_else(PoisonError::into_inner)
             .push(child.clone());
         Ok(Daemon::new(name, child, path))
+    }
+
+    /// Runs a command in the host with the test's own terminal and without a limit of time.
+    pub fn attach(&self, command: Command) -> Result<ExitStatus> {
+        Ok(self.start(command)?.wait()?)
     }
 
     /// Starts a command in all of the host's namespaces.

@@ -31,7 +31,7 @@ mod sweep;
 mod wait;
 mod world;
 
-pub use container::Container;
+pub use container::{Attachment, Container};
 pub use daemon::Daemon;
 pub use echo::{TcpEcho, UdpEcho};
 pub use engine::{Engine, EngineOptions};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::firewall;
 use crate::layout::up_file;
 use crate::process::Process;
 use crate::shell::{capture, exists, succeeds, wait_for};
@@ -87,12 +88,8 @@ pub(crate) fn remove() -> Result<()> {
         return Ok(());
     };
     DOCKERD.stop(Duration::from_secs(60))?;
-    for link in ["docker0"] {
-        if Path::new("/sys/class/net").join(link).exists()
-            || succeeds("ip", &["link", "show", link])
-        {
-            capture("ip", &["link", "del", link])?;
-        }
+    if succeeds("ip", &["link", "show", "docker0"]) {
+        capture("ip", &["link", "del", "docker0"])?;
     }
     for table in ["filter", "nat"] {
         remove_chains(table)?;
@@ -110,6 +107,9 @@ pub(crate) fn remove() -> Result<()> {
         fs::remove_file(path).ok();
     }
     fs::remove_dir_all("/run/contiv-engine").ok();
+    for dir in ["/run/docker", "/run/containerd"] {
+        remove_empty(Path::new(dir));
+    }
     remove_cgroups()?;
     fs::remove_dir_all(up_file("engine")).context("remove the engine's data")?;
     fs::remove_file(up_file(BEFORE))?;
@@ -118,25 +118,27 @@ pub(crate) fn remove() -> Result<()> {
 
 /// Deletes the chains that Docker made in one table, and the rules that name them or `docker0`.
 fn remove_chains(table: &str) -> Result<()> {
-    let rules = capture("iptables", &["-t", table, "-S"])?;
-    let ours = |word: &str| word.starts_with("DOCKER") || word == "docker0" || word == "!docker0";
-    for rule in rules.lines() {
-        let words: Vec<&str> = rule.split_whitespace().collect();
-        let masquerade = words.contains(&"MASQUERADE") && words.contains(&"docker0");
-        if words.first() == Some(&"-A") && (masquerade || words.iter().any(|word| ours(word))) {
-            let mut delete = vec!["-t", table, "-D"];
-            delete.extend(&words[1..]);
-            capture("iptables", &delete)?;
+    let rules = firewall::rules(table)?;
+    let ours = |word: &String| word.starts_with("DOCKER") || word == "docker0";
+    for rule in rules.iter().filter(|rule| rule.starts_with("-A ")) {
+        if firewall::words(rule).iter().any(ours) {
+            firewall::delete(table, rule)?;
         }
     }
-    for chain in rules
-        .lines()
-        .filter_map(|rule| rule.strip_prefix("-N DOCKER"))
-    {
-        capture("iptables", &["-t", table, "-F", &format!("DOCKER{chain}")])?;
-        capture("iptables", &["-t", table, "-X", &format!("DOCKER{chain}")])?;
+    for chain in rules.iter().filter_map(|rule| rule.strip_prefix("-N ")) {
+        if chain.starts_with("DOCKER") {
+            firewall::delete_chain(table, chain)?;
+        }
     }
     Ok(())
+}
+
+/// Removes a directory below which there are no files; leaves it where there are.
+fn remove_empty(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        remove_empty(&entry.path());
+    }
+    fs::remove_dir(dir).ok();
 }
 
 fn remove_cgroups() -> Result<()> {

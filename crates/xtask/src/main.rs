@@ -7,6 +7,7 @@ mod build;
 mod demo;
 mod down;
 mod engine;
+mod firewall;
 mod image;
 mod kernels;
 mod layout;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::firewall;
 use crate::layout::{PINS, PLUGIN_SOCKET};
 use crate::shell::{capture, exists, succeeds};
 
@@ -78,12 +79,7 @@ pub(crate) fn remove_kernel() -> Result<()> {
     }
     for rule in firewall_rules() {
         println!("  remove iptables rule {rule}");
-        let words = rule
-            .split_whitespace()
-            .skip(1)
-            .map(|word| word.trim_matches('"'));
-        let delete: Vec<&str> = std::iter::once("-D").chain(words).collect();
-        capture("iptables", &delete)?;
+        firewall::delete("filter", &rule)?;
     }
     fs::remove_file(PLUGIN_SOCKET).ok();
     Ok(())
@@ -131,11 +127,9 @@ fn is_ours(link: &str) -> bool {
 
 /// Rules of iptables that mention our door.
 fn firewall_rules() -> Vec<String> {
-    let all = capture("iptables", &["-S"]).unwrap_or_default();
-    let ours = all
-        .lines()
-        .filter(|rule| rule.starts_with("-A") && rule.contains("contiv"));
-    ours.map(str::to_owned).collect()
+    let mut rules = firewall::rules("filter").unwrap_or_default();
+    rules.retain(|rule| rule.starts_with("-A ") && rule.contains("contiv"));
+    rules
 }
 
 fn lines(program: &str, args: &[&str]) -> Result<Vec<String>> {

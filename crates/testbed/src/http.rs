@@ -1,12 +1,15 @@
-//! Just enough HTTP/1.1 to talk to a unix socket: the engine's and a plugin's.
+//! Just enough HTTP/1.1 to talk to engines, plugins and masters.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+
+use crate::Netns;
 
 /// An HTTP answer with a JSON body (or `null` when it is empty or no JSON).
 #[derive(Debug, Clone)]
@@ -27,10 +30,33 @@ pub fn unix_request(
     body: Option<&Value>,
     limit: Duration,
 ) -> Result<Reply> {
-    let mut stream =
+    let stream =
         UnixStream::connect(socket).with_context(|| format!("connect to {}", socket.display()))?;
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
+    exchange(stream, method, target, body)
+}
+
+impl Netns {
+    /// Sends one HTTP request from this namespace to `address` and reads the whole answer.
+    pub fn http(
+        &self,
+        address: SocketAddr,
+        method: &str,
+        target: &str,
+        body: Option<&Value>,
+        limit: Duration,
+    ) -> Result<Reply> {
+        exchange(self.tcp_open(address, limit)?, method, target, body)
+    }
+}
+
+fn exchange(
+    mut stream: impl Read + Write,
+    method: &str,
+    target: &str,
+    body: Option<&Value>,
+) -> Result<Reply> {
     let body = body.map(Value::to_string).unwrap_or_default();
     let request = format!(
         "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\

@@ -2,10 +2,10 @@
 //!
 //! A [`Host`] is a network, mount, process and host-name namespace held by one process that ends
 //! with the test, however the test ends; whatever ran in it ends with it. An [`Engine`] is a real
-//! Docker engine in a host. A [`World`] is the underlay that hosts reach by their `eth0`. A
-//! [`Netns`] is any network namespace (a host's, a container's, a bare one) and is where probes
-//! start: connections, echo servers, pings, numbered packets ([`Stream`]) and raw frames
-//! ([`FrameSocket`]).
+//! Docker engine in a host, a [`Stack`] all of Contiv beside one, a [`World`] the underlay that
+//! hosts reach by their `eth0`. A [`Netns`] is any network namespace (a host's, a container's, a
+//! bare one) and is where probes start: connections, echo servers, pings, numbered packets
+//! ([`Stream`]) and raw frames ([`FrameSocket`]).
 //!
 //! Nothing here touches the machine's own network namespace. All of it needs root.
 #![allow(
@@ -26,6 +26,7 @@ mod image;
 mod netns;
 mod ping;
 mod probe;
+mod stack;
 mod stream;
 mod sweep;
 mod wait;
@@ -42,6 +43,7 @@ pub use image::{BUSYBOX_IMAGE, busybox_tree};
 pub use netns::Netns;
 pub use ping::Pings;
 pub use probe::Reach;
+pub use stack::Stack;
 pub use stream::{Stream, StreamReport, StreamSpec};
 pub use sweep::sweep;
 pub use wait::wait_for;

@@ -1,0 +1,163 @@
+//! All of Contiv on one host: engine, netmaster, netplugin.
+
+use std::net::SocketAddr;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::{Daemon, Engine, EngineOptions, Host, Reply, World, bin, wait_for};
+
+/// Where the master answers, inside the host.
+const MASTER: ([u8; 4], u16) = ([127, 0, 0, 1], 9999);
+
+/// Where the agent answers, inside the host.
+const AGENT: ([u8; 4], u16) = ([127, 0, 0, 1], 9090);
+
+/// How long a daemon may take to be ready.
+const READY: Duration = Duration::from_secs(30);
+
+/// How long an API call may take.
+const CALL: Duration = Duration::from_secs(20);
+
+/// A host with an engine, a master and an agent, and a world to reach.
+///
+/// The programs are those of this workspace, built before: see [`bin`].
+#[derive(Debug)]
+pub struct Stack {
+    /// The engine; it can be stopped and killed.
+    pub engine: Engine,
+    /// The host that everything runs on.
+    pub host: Host,
+    /// What lies beyond the host.
+    pub world: World,
+    master: Option<Daemon>,
+    agent: Option<Daemon>,
+    agent_args: Vec<String>,
+}
+
+impl Stack {
+    /// Starts everything and waits until it is ready.
+    pub fn start(label: &str) -> Result<Self> {
+        Self::start_with(label, EngineOptions::default(), &[])
+    }
+
+    /// As [`Stack::start`], with options of the engine and further arguments of netplugin.
+    pub fn start_with(label: &str, options: EngineOptions, agent_args: &[&str]) -> Result<Self> {
+        let world = World::new()?;
+        let host = Host::new(label)?;
+        world.attach(&host)?;
+        let engine = Engine::start(&host, options)?;
+        let agent_args = agent_args.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut stack = Self {
+            engine,
+            host,
+            world,
+            master: None,
+            agent: None,
+            agent_args,
+        };
+        stack.start_master()?;
+        stack.start_agent()?;
+        Ok(stack)
+    }
+
+    /// Starts netmaster and waits until it is ready.
+    pub fn start_master(&mut self) -> Result<()> {
+        let mut command = Command::new(bin("netmaster")?);
+        command.args(["--data-dir", "/var/lib/contiv"]);
+        let daemon = self.host.spawn("netmaster", command)?;
+        self.master = Some(self.ready(daemon, MASTER.into())?);
+        Ok(())
+    }
+
+    /// Starts netplugin and waits until it is ready.
+    pub fn start_agent(&mut self) -> Result<()> {
+        let mut command = Command::new(bin("netplugin")?);
+        command
+            .args(["--netmaster", "http://127.0.0.1:9999"])
+            .args(&self.agent_args);
+        let daemon = self.host.spawn("netplugin", command)?;
+        self.agent = Some(self.ready(daemon, AGENT.into())?);
+        Ok(())
+    }
+
+    fn ready(&self, daemon: Daemon, address: SocketAddr) -> Result<Daemon> {
+        let inside = self.host.netns()?;
+        let ready = wait_for(READY, "a daemon to be ready", || -> Result<()> {
+            if let Some(status) = daemon.exited() {
+                bail!("it ended ({status})");
+            }
+            let status = inside.http(address, "GET", "/healthz", None, CALL)?.status;
+            if status == 200 {
+                Ok(())
+            } else {
+                bail!("/healthz answers {status}")
+            }
+        });
+        ready.with_context(|| format!("it said:\n{}", daemon.log_tail(15)))?;
+        Ok(daemon)
+    }
+
+    /// The running netmaster.
+    pub fn master(&self) -> Result<&Daemon> {
+        self.master.as_ref().context("netmaster was killed")
+    }
+
+    /// The running netplugin.
+    pub fn agent(&self) -> Result<&Daemon> {
+        self.agent.as_ref().context("netplugin was killed")
+    }
+
+    /// Kills netmaster (SIGKILL) and waits for its end.
+    pub fn kill_master(&mut self) {
+        self.master = None;
+    }
+
+    /// Kills netplugin (SIGKILL) and waits for its end.
+    pub fn kill_agent(&mut self) {
+        self.agent = None;
+    }
+
+    /// Runs a netctl command line (split at blanks), which must succeed; returns its output.
+    pub fn netctl(&self, line: &str) -> Result<String> {
+        let output = self.try_netctl(line)?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        bail!("netctl {line}: {}: {}", output.status, stderr.trim())
+    }
+
+    /// Runs a netctl command line (split at blanks) to its end, whatever its exit code.
+    pub fn try_netctl(&self, line: &str) -> Result<Output> {
+        let mut command = Command::new(bin("netctl")?);
+        command.args(line.split_whitespace());
+        self.host.output_of(command)
+    }
+
+    /// Calls netmaster's API; `target` is the whole path, such as `/api/v1/networks/`.
+    pub fn api(&self, method: &str, target: &str, body: Option<&Value>) -> Result<Reply> {
+        self.host
+            .netns()?
+            .http(MASTER.into(), method, target, body, CALL)
+    }
+
+    /// One sample of a daemon's metrics, by the line's beginning up to the blank; from netplugin
+    /// when `of_agent`, else from netmaster. Absent samples count as zero.
+    pub fn metric(&self, of_agent: bool, sample: &str) -> Result<f64> {
+        let address = if of_agent { AGENT } else { MASTER };
+        let reply = self
+            .host
+            .netns()?
+            .http(address.into(), "GET", "/metrics", None, CALL)?;
+        let line = reply
+            .text
+            .lines()
+            .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        line.map_or(Ok(0.0), |value| {
+            value.trim().parse().context("a metric is a number")
+        })
+    }
+}

@@ -38,7 +38,7 @@ fn xtask(host: &Host, task: &str, args: &[&str]) {
         run.exited().ok_or_else(|| run.log_tail(3))
     });
     assert!(
-        status.as_ref().is_ok_and(|status| status.success()),
+        status.as_ref().is_ok_and(std::process::ExitStatus::success),
         "{status:?}\n{}",
         run.log()
     );

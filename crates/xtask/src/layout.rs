@@ -5,9 +5,6 @@ use std::path::{Path, PathBuf};
 /// Where a running netmaster answers.
 pub(crate) const MASTER: &str = "127.0.0.1:9999";
 
-/// Where a running netplugin answers health checks and shows metrics.
-pub(crate) const AGENT: &str = "127.0.0.1:9090";
-
 /// The driver socket that netplugin offers to the engine.
 pub(crate) const PLUGIN_SOCKET: &str = "/run/docker/plugins/netplugin.sock";
 

@@ -9,10 +9,10 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::build::Build;
-use crate::layout::{AGENT, DATA, MASTER, PLUGIN_SOCKET, UP, up_file};
+use crate::layout::{DATA, MASTER, PLUGIN_SOCKET, UP, up_file};
 use crate::process::Process;
 use crate::setup::Setup;
-use crate::shell::{capture, http_status, wait_for, want_root};
+use crate::shell::{capture, http_get, wait_for, want_root};
 use crate::{engine, image};
 
 pub(crate) const NETMASTER: Process = Process("netmaster");
@@ -20,6 +20,9 @@ pub(crate) const NETPLUGIN: Process = Process("netplugin");
 
 /// Set when the BPF file system was not mounted before.
 pub(crate) const BPFFS_NOTE: &str = "bpffs-was-not-mounted";
+
+/// Where the programs are that were started.
+pub(crate) const PROGRAMS_NOTE: &str = "programs";
 
 /// How long a daemon may take to be ready.
 const READY: Duration = Duration::from_secs(30);
@@ -56,25 +59,26 @@ impl Up {
         }
         wait_for(READY, "netmaster to be ready", || {
             NETMASTER.check()?;
-            match http_status(MASTER, "/healthz")? {
-                200 => Ok(()),
-                status => bail!("/healthz answers {status}"),
-            }
+            http_get(MASTER, "/healthz")
         })?;
         if NETPLUGIN.pid().is_none() {
             let mut command = Command::new(programs.join("netplugin"));
             command.args(["--netmaster", &format!("http://{MASTER}")]);
             NETPLUGIN.start(&command)?;
         }
+        fs::write(
+            up_file(PROGRAMS_NOTE),
+            programs.as_os_str().as_encoded_bytes(),
+        )?;
         wait_for(READY, "netplugin to be ready", || {
             NETPLUGIN.check()?;
             if !Path::new(PLUGIN_SOCKET).exists() {
                 bail!("{PLUGIN_SOCKET} is not there");
             }
-            match http_status(AGENT, "/healthz")? {
-                200 => Ok(()),
-                status => bail!("/healthz answers {status}"),
+            if !http_get(MASTER, "/api/v1/hosts/")?.contains("\"live\":true") {
+                bail!("netmaster knows no live host");
             }
+            Ok(())
         })?;
         Ok(programs)
     }

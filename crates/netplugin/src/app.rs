@@ -1,0 +1,180 @@
+//! Wires the agent together; read it as the diagram.
+//!
+//! ```text
+//!   masters ══stream══▶ Listener ──▶ Replica ──▶ Reconciler ──▶ data plane
+//!      ▲  ▲                            │ ▲                        ▲    │
+//!      │  └── Departures ◀── Driver ◀──┘ └──────────┐             │    │
+//!      │                      ▲  └──────────────────┼─────────────┘    │
+//!      │                      │ unix socket         │                  │
+//!      │                   Docker engine ◀──▶ Follower                 │
+//!      └───────────────── Reporter ◀────────────────┴──────────────────┘
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::routing::get;
+use contiv_client::{Client, Timeouts};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cnm::{Driver, PluginSocket, router};
+use crate::config::Config;
+use crate::data_plane::SharedPlane;
+use crate::departures::Departures;
+use crate::docker::{EngineClient, Follower, Observed};
+use crate::kernel::Kernel;
+use crate::metrics::Metrics;
+use crate::notify;
+use crate::reconcile::{Outcome, Reconciler};
+use crate::replica::Replica;
+use crate::upstream::{Listener, Reporter};
+
+/// Within the 5 s of a call of the engine.
+const MASTER_CALL: Timeouts = Timeouts {
+    connect: Duration::from_secs(1),
+    call: Duration::from_secs(4),
+    stream_idle: Duration::from_secs(25),
+};
+
+/// Calls of the engine that still run at the end get this long.
+const DRAIN: Duration = Duration::from_secs(6);
+
+/// An option whose value cannot be used; the process ends with 22.
+#[derive(Debug, thiserror::Error)]
+#[error("{option}: {reason}")]
+pub struct BadOption {
+    pub option: &'static str,
+    pub reason: String,
+}
+
+/// A running agent.
+pub struct App {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl App {
+    /// Opens the data plane, binds the sockets and starts every task.
+    pub async fn start(config: Config) -> anyhow::Result<App> {
+        let bad = |option, reason: String| BadOption { option, reason };
+        let host_name = config.host_name();
+        let client = Client::new(&config.netmaster, MASTER_CALL)
+            .map_err(|e| bad("--netmaster", e.to_string()))?;
+        let host = client
+            .host(&host_name)
+            .map_err(|e| bad("--host-label", e.to_string()))?;
+        let metrics = Arc::new(Metrics::default());
+        let plane = SharedPlane::new(Kernel::open(&config)?);
+        let replica = Arc::new(Replica::default());
+        let departures = Arc::new(Departures::default());
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+
+        let (observed, observations) = watch::channel(Observed::default());
+        let (outcome, outcomes) = watch::channel(Outcome::default());
+        let (registrations, registered) = watch::channel(0);
+
+        let listener = Listener {
+            host: host.clone(),
+            replica: Arc::clone(&replica),
+            plane: plane.clone(),
+            metrics: Arc::clone(&metrics),
+            registrations,
+        };
+        tracker.spawn(listener.run(stop.clone()));
+
+        let reconciler = Reconciler {
+            host_name: host_name.clone(),
+            replica: Arc::clone(&replica),
+            plane: plane.clone(),
+            departures: Arc::clone(&departures),
+            metrics: Arc::clone(&metrics),
+            outcome,
+        };
+        tracker.spawn(reconciler.run(stop.clone()));
+
+        let follower = Follower {
+            engine: EngineClient::new(config.docker_socket.clone()),
+            host_name: host_name.clone(),
+            driver: config.plugin_name.clone(),
+            host: host.clone(),
+            replica: Arc::clone(&replica),
+            plane: plane.clone(),
+            departures: Arc::clone(&departures),
+            metrics: Arc::clone(&metrics),
+            observed,
+        };
+        tracker.spawn(follower.run(stop.clone()));
+
+        let reporter = Reporter {
+            host_name: host_name.clone(),
+            host: host.clone(),
+            replica: Arc::clone(&replica),
+            plane: plane.clone(),
+            metrics: Arc::clone(&metrics),
+            observed: observations,
+            outcome: outcomes,
+            registrations: registered,
+        };
+        tracker.spawn(reporter.run(stop.clone()));
+
+        {
+            let (departures, replica) = (Arc::clone(&departures), Arc::clone(&replica));
+            let (plane, host, stop) = (plane.clone(), host.clone(), stop.clone());
+            tracker.spawn(async move { departures.run(plane, host, &replica, stop).await });
+        }
+
+        let driver = Driver::new(
+            &host_name,
+            client,
+            replica,
+            plane,
+            departures,
+            Arc::clone(&metrics),
+        )?;
+        let socket = PluginSocket::bind(&config.plugin_socket_dir, &config.plugin_name)?;
+        let serving = axum::serve(socket.listener, router(Arc::new(driver)))
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        tracker.spawn(async move { serving.await });
+
+        let figures = TcpListener::bind(config.metrics_url)
+            .await
+            .with_context(|| format!("--metrics-url: cannot listen at {}", config.metrics_url))?;
+        let page = Router::new().route("/metrics", get(move || async move { metrics.render() }));
+        let serving =
+            axum::serve(figures, page).with_graceful_shutdown(stop.clone().cancelled_owned());
+        tracker.spawn(async move { serving.await });
+
+        tracker.close();
+        tracing::info!(host = host_name, socket = %socket.path.display(), "netplugin is ready");
+        notify::ready();
+        Ok(App { tracker, stop })
+    }
+
+    /// Runs until SIGTERM or SIGINT. Nothing is torn down: packets go on flowing.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let (mut term, mut int) = (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        );
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        notify::stopping();
+        self.stop.cancel();
+        if tokio::time::timeout(DRAIN, self.tracker.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some tasks did not end in time");
+        }
+        tracing::info!("netplugin ends; the data plane stays");
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! IpamDriver.RequestAddress and ReleaseAddress.
+//!
+//! Gateways belong to the network: they are told, not allocated, and never freed
+//! here. Everything else is the master's to decide; a release is a hint to it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use contiv_model::agent::{AddressRelease, AddressRequest, NetworkView, PoolRef};
+use ipnet::IpNet;
+
+use super::Driver;
+use super::pool::subnet_of;
+use super::pool_id::PoolId;
+use super::wire::{ADDRESS_TYPE, Address, GATEWAY_TYPE, Nothing, ReleaseAddress, RequestAddress};
+use crate::error::Error;
+use crate::mirror::DEFAULT_TENANT;
+
+impl Driver {
+    pub(super) async fn request_address(
+        self: Arc<Self>,
+        request: RequestAddress,
+    ) -> Result<Address, Error> {
+        let wish = match request.address.as_str() {
+            "" => None,
+            text => Some(address(text)?),
+        };
+        let gateway = request
+            .options
+            .get(ADDRESS_TYPE)
+            .is_some_and(|t| t == GATEWAY_TYPE);
+        let id: PoolId = request.pool_id.parse().map_err(Error::Refused)?;
+        let (pool, network, ipv6) = match id {
+            PoolId::Named { pool, ipv6 } => {
+                let network = self.usable_network(&pool).await?;
+                (pool, network, ipv6)
+            }
+            PoolId::Subnet(subnet) => {
+                let known = self.replica.read().network_with_subnet(subnet).cloned();
+                let Some(network) = known else {
+                    return before_the_network(subnet, wish, gateway);
+                };
+                let tenant = DEFAULT_TENANT.to_owned();
+                let pool = PoolRef {
+                    tenant,
+                    network: network.name.clone(),
+                    group: None,
+                };
+                (pool, network, matches!(subnet, IpNet::V6(_)))
+            }
+        };
+        if gateway {
+            return gateway_of(&network, ipv6, wish);
+        }
+        let request = AddressRequest {
+            pool,
+            ipv6,
+            address: wish,
+        };
+        let grant = self.host.request_address(&request).await?;
+        Ok(Address {
+            address: format!("{}/{}", grant.address, grant.prefix_len),
+        })
+    }
+
+    pub(super) async fn release_address(
+        self: Arc<Self>,
+        request: ReleaseAddress,
+    ) -> Result<Nothing, Error> {
+        let (Ok(id), Ok(address)) = (request.pool_id.parse(), address(&request.address)) else {
+            return Ok(Nothing {});
+        };
+        let pool = match id {
+            PoolId::Named { pool, .. } => pool,
+            PoolId::Subnet(subnet) => {
+                let mirror = self.replica.read();
+                let Some(network) = mirror.network_with_subnet(subnet) else {
+                    return Ok(Nothing {});
+                };
+                let tenant = DEFAULT_TENANT.to_owned();
+                PoolRef {
+                    tenant,
+                    network: network.name.clone(),
+                    group: None,
+                }
+            }
+        };
+        let release = AddressRelease { pool, address };
+        if let Err(error) = self.host.release_address(&release).await {
+            // What no endpoint holds expires at the master by itself.
+            tracing::debug!(%address, %error, "an address was not released");
+        }
+        Ok(Nothing {})
+    }
+}
+
+/// What the engine shows as gateway. A network without one answers its own network
+/// address, since the engine insists; Join then says that there is none.
+fn gateway_of(network: &NetworkView, ipv6: bool, wish: Option<IpAddr>) -> Result<Address, Error> {
+    let refused = |reason: String| Err(Error::Refused(reason));
+    let Some(subnet) = subnet_of(network, ipv6) else {
+        return refused(format!("network {} has no IPv6 subnet", network.name));
+    };
+    let gateway: Option<IpAddr> = match ipv6 {
+        false => network.gateway.map(Into::into),
+        true => network.ipv6_gateway.map(Into::into),
+    };
+    let answer = gateway.unwrap_or_else(|| subnet.network());
+    match (wish, gateway) {
+        (Some(wish), Some(gateway)) if wish != gateway => refused(format!(
+            "network {} has gateway {gateway}, not {wish}; leave --gateway out",
+            network.name
+        )),
+        (Some(wish), None) if wish != answer => refused(format!(
+            "network {} has no gateway, and gets none by --gateway {wish}; leave it out",
+            network.name
+        )),
+        _ => Ok(Address {
+            address: format!("{answer}/{}", subnet.prefix_len()),
+        }),
+    }
+}
+
+/// The engine asks for gateway and auxiliary addresses before it names the network:
+/// CreateNetwork will bring them along, so they are only told here.
+fn before_the_network(
+    subnet: IpNet,
+    wish: Option<IpAddr>,
+    gateway: bool,
+) -> Result<Address, Error> {
+    let address = match wish {
+        Some(wish) if subnet.contains(&wish) => wish,
+        Some(wish) => {
+            return Err(Error::Refused(format!(
+                "{wish} is not an address of {subnet}"
+            )));
+        }
+        None if gateway => first_address(subnet),
+        None => {
+            return Err(Error::Refused(format!(
+                "no Contiv network of tenant default has subnet {subnet}"
+            )));
+        }
+    };
+    Ok(Address {
+        address: format!("{address}/{}", subnet.prefix_len()),
+    })
+}
+
+/// The gateway that Docker's users expect when they name none.
+fn first_address(subnet: IpNet) -> IpAddr {
+    subnet.hosts().next().unwrap_or_else(|| subnet.network())
+}
+
+/// An address as the engine writes it, with or without prefix length.
+pub(super) fn address(text: &str) -> Result<IpAddr, Error> {
+    let bare = text.split_once('/').map_or(text, |(address, _)| address);
+    bare.parse()
+        .map_err(|_| Error::Refused(format!("{text:?} is not an address")))
+}

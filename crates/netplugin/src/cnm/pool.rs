@@ -1,0 +1,125 @@
+//! IpamDriver.RequestPool: which of our networks a Docker network takes its addresses from.
+//!
+//! 1. Options `tenant`, `network`, `group` name it; the subnet is then ours to
+//!    say, and one that the user gives as well must be the same.
+//! 2. Without options, `--subnet` stands for the network of tenant `default` that
+//!    has the subnet, or that CreateNetwork will make with it.
+//! 3. With neither, the call fails: the engine would otherwise ask again for as
+//!    long as it is given a pool that overlaps another one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contiv_model::agent::{NetworkView, PoolRef};
+use ipnet::IpNet;
+
+use super::Driver;
+use super::driver::unknown;
+use super::pool_id::PoolId;
+use super::wire::{Pool, RequestPool};
+use crate::error::Error;
+
+impl Driver {
+    pub(super) async fn request_pool(self: Arc<Self>, request: RequestPool) -> Result<Pool, Error> {
+        refuse_unknown_options(&request.options)?;
+        if !request.sub_pool.is_empty() {
+            return Err(Error::Refused(
+                "--ip-range is not for Contiv networks: give the network a range as its \
+                 subnet, or a group an --ip-pool"
+                    .into(),
+            ));
+        }
+        let wish = match request.pool.as_str() {
+            "" => None,
+            text => Some(subnet(text)?),
+        };
+        let option = |name: &str| request.options.get(name).map(String::as_str);
+        let Some(pool) = self
+            .named(|name| option(name).filter(|v| !v.is_empty()))
+            .await?
+        else {
+            let subnet = wish.ok_or_else(|| {
+                Error::Refused(
+                    "which Contiv network is it to be? Name it with --ipam-opt network=NAME \
+                     -o network=NAME (and tenant, group), or give a --subnet to make a new one"
+                        .into(),
+                )
+            })?;
+            self.memory().named_pools.remove(&subnet);
+            return Ok(Pool {
+                pool_id: PoolId::Subnet(subnet).to_string(),
+                pool: subnet,
+            });
+        };
+        let network = self.usable_network(&pool).await?;
+        let subnet = subnet_of(&network, request.v6).ok_or_else(|| {
+            Error::Refused(format!(
+                "network {} of tenant {} has no IPv6 subnet",
+                pool.network, pool.tenant
+            ))
+        })?;
+        if let Some(wish) = wish.filter(|wish| *wish != subnet) {
+            return Err(Error::Refused(format!(
+                "network {} of tenant {} has subnet {subnet}, not {wish}; leave --subnet out",
+                pool.network, pool.tenant
+            )));
+        }
+        self.memory().named_pools.insert(subnet, pool.clone());
+        let pool_id = PoolId::Named {
+            pool,
+            ipv6: request.v6,
+        }
+        .to_string();
+        Ok(Pool {
+            pool_id,
+            pool: subnet,
+        })
+    }
+
+    /// The network of a pool, if containers may be attached to it.
+    pub(super) async fn usable_network(&self, pool: &PoolRef) -> Result<NetworkView, Error> {
+        let network = self.find(|mirror| mirror.network_of(pool).cloned()).await;
+        let network = network.ok_or_else(|| unknown("network", &pool.network, &pool.tenant))?;
+        if network.infra {
+            return Err(Error::Refused(format!(
+                "network {} is for the hosts themselves (infra), not for containers",
+                pool.network
+            )));
+        }
+        if let Some(name) = &pool.group {
+            let group = self.find(|m| m.group(&pool.tenant, name).cloned()).await;
+            let group = group.ok_or_else(|| unknown("group", name, &pool.tenant))?;
+            if group.network != pool.network {
+                return Err(Error::Refused(format!(
+                    "group {name} belongs to network {}, not {}",
+                    group.network, pool.network
+                )));
+            }
+        }
+        Ok(network)
+    }
+}
+
+/// The subnet of a network, of one family, without host bits.
+pub(super) fn subnet_of(network: &NetworkView, ipv6: bool) -> Option<IpNet> {
+    match ipv6 {
+        false => Some(network.subnet.trunc().into()),
+        true => network.ipv6_subnet.map(|subnet| subnet.trunc().into()),
+    }
+}
+
+/// A prefix as the engine writes it.
+pub(super) fn subnet(text: &str) -> Result<IpNet, Error> {
+    let parsed = text.parse::<IpNet>().map(|net| net.trunc());
+    parsed.map_err(|_| Error::Refused(format!("{text:?} is not a subnet such as 10.1.2.0/24")))
+}
+
+fn refuse_unknown_options(options: &BTreeMap<String, String>) -> Result<(), Error> {
+    let known = ["tenant", "network", "group"];
+    match options.keys().find(|name| !known.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(Error::Refused(format!(
+            "IPAM option {name:?} means nothing to Contiv; it knows tenant, network and group"
+        ))),
+    }
+}

@@ -1,0 +1,76 @@
+//! The data plane as the agent needs it, and how tasks share it.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use contiv_datapath::spec::{Desired, EndpointSpec};
+use contiv_model::agent::TakenPrefix;
+
+use crate::error::Error;
+
+/// A kernel that can be filled. Every step may be repeated.
+pub trait DataPlane: Send {
+    /// Makes the kernel hold this and nothing else; answers with what it could not do.
+    fn apply(&mut self, desired: &Desired) -> Result<(), Error>;
+
+    /// Makes the links of an endpoint and lets it in; again for the same id is fine.
+    fn add_endpoint(&mut self, id: &str, spec: &EndpointSpec) -> Result<(), Error>;
+
+    /// Closes the endpoint, forgets its flows, deletes its links; unknown ids are fine.
+    fn remove_endpoint(&mut self, id: &str) -> Result<(), Error>;
+
+    /// What the kernel knows of each endpoint, by id.
+    fn endpoints(&mut self) -> Result<BTreeMap<String, EndpointFacts>, Error>;
+
+    /// Prefixes that the host uses for itself.
+    fn taken_prefixes(&mut self) -> Result<Vec<TakenPrefix>, Error>;
+}
+
+/// Where the container's end of an endpoint's link is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attachment {
+    /// In another network namespace: a container holds it.
+    #[default]
+    InUse,
+    /// Still, or again, beside the host's end: nobody uses it.
+    Detached,
+}
+
+/// What the kernel knows of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointFacts {
+    /// The host's end of the link.
+    pub interface: String,
+    pub attachment: Attachment,
+    /// The address of the private subnet, unique on the host.
+    pub private_address: Option<Ipv4Addr>,
+    /// Dropped packets by reason.
+    pub drops: BTreeMap<String, u64>,
+}
+
+/// The one data plane of the agent. Its calls block for system calls only, so a
+/// thread that may block runs them, one at a time.
+#[derive(Clone)]
+pub struct SharedPlane(Arc<Mutex<dyn DataPlane>>);
+
+impl SharedPlane {
+    pub fn new(plane: impl DataPlane + 'static) -> SharedPlane {
+        SharedPlane(Arc::new(Mutex::new(plane)))
+    }
+
+    /// Runs `act` with the data plane in hand, to its end even if the caller goes away.
+    pub async fn with<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut dyn DataPlane) -> T + Send + 'static,
+    ) -> T {
+        let plane = Arc::clone(&self.0);
+        let task = tokio::task::spawn_blocking(move || {
+            act(&mut *plane.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        match task.await {
+            Ok(answer) => answer,
+            Err(failure) => std::panic::resume_unwind(failure.into_panic()),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Keeps the engine's networks in step with the mirror, and learns containers' names.
+//!
+//! Level-triggered: whatever happens in the engine or at the master, the whole
+//! picture is taken again. An engine that is absent or restarting is asked again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use contiv_client::HostClient;
+use contiv_model::agent::{ObjectRef, Problem};
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::client::EngineClient;
+use super::collect::{Abandoned, unheld};
+use super::containers::{ContainerFacts, by_endpoint};
+use super::plan::{Plan, plan};
+use crate::data_plane::SharedPlane;
+use crate::departures::Departures;
+use crate::error::Error;
+use crate::metrics::Metrics;
+use crate::replica::Replica;
+
+/// Happenings that come together are answered by one pass.
+const GATHER: Duration = Duration::from_millis(30);
+/// A pass for what no event tells of.
+const PATROL: Duration = Duration::from_secs(10);
+/// Bindings differ for a moment while a network is made or removed.
+const SETTLED: Duration = Duration::from_secs(5);
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// What the engine was last seen to have.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// Objects that have their Docker network.
+    pub realised: Vec<ObjectRef>,
+    pub problems: Vec<Problem>,
+    /// Containers by the endpoints that they hold.
+    pub containers: BTreeMap<String, ContainerFacts>,
+}
+
+/// Follows one engine.
+pub struct Follower {
+    pub engine: EngineClient,
+    pub host_name: String,
+    /// The name that the engine knows our driver by.
+    pub driver: String,
+    pub host: HostClient,
+    pub replica: Arc<Replica>,
+    pub plane: SharedPlane,
+    pub departures: Arc<Departures>,
+    pub metrics: Arc<Metrics>,
+    pub observed: watch::Sender<Observed>,
+}
+
+/// What passes remember of each other.
+#[derive(Default)]
+struct Memory {
+    abandoned: Abandoned,
+    /// Bindings that differ from the engine's networks, and since when.
+    unsettled: BTreeMap<String, Instant>,
+}
+
+impl Follower {
+    /// Follows until the agent ends.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut memory = Memory::default();
+        let mut pause = RETRY.0;
+        loop {
+            let followed = tokio::select! {
+                () = stop.cancelled() => return,
+                followed = self.follow(&mut memory, &mut pause) => followed,
+            };
+            self.metrics.engine.set(0);
+            if let Err(error) = followed {
+                let problems = unreachable(&self.replica, &error);
+                let containers = self.observed.borrow().containers.clone();
+                let observed = Observed {
+                    realised: Vec::new(),
+                    problems,
+                    containers,
+                };
+                if self
+                    .observed
+                    .send_if_modified(|o| std::mem::replace(o, observed.clone()) != observed)
+                {
+                    tracing::info!(%error, "the Docker engine is away");
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(pause) => pause = (pause * 2).min(RETRY.1),
+            }
+        }
+    }
+
+    /// Follows one run of the engine; its end is an error.
+    async fn follow(&self, memory: &mut Memory, pause: &mut Duration) -> Result<(), Error> {
+        // Events first, so that nothing happens unnoticed between them and the lists.
+        let mut events = self.engine.events().await?;
+        let happened = Notify::new();
+        let watch = async {
+            while events.next().await {
+                happened.notify_one();
+            }
+            Err(Error::Engine("its events ended".into()))
+        };
+        let passes = async {
+            let mut changes = self.replica.changes();
+            loop {
+                changes.mark_unchanged();
+                self.pass(memory).await?;
+                if self.metrics.engine.set(1) == 0 {
+                    tracing::info!("following the Docker engine");
+                }
+                *pause = RETRY.0;
+                tokio::select! {
+                    () = happened.notified() => {}
+                    _ = changes.changed() => {}
+                    () = sleep(PATROL) => {}
+                }
+                sleep(GATHER).await;
+            }
+        };
+        tokio::select! {
+            ended = watch => ended,
+            failed = passes => failed,
+        }
+    }
+
+    async fn pass(&self, memory: &mut Memory) -> Result<(), Error> {
+        let networks = self.engine.networks().await?;
+        let mut now = self.plan(&networks);
+        let failed = self.carry_out(&now).await;
+        if !now.create.is_empty() || !now.remove.is_empty() {
+            now = self.plan(&self.engine.networks().await?);
+        }
+        self.settle_bindings(&now, &mut memory.unsettled).await;
+        let containers = by_endpoint(&self.engine.containers().await?);
+        let mut problems = now.problems;
+        problems.extend(failed);
+        let observed = Observed {
+            realised: now.realised,
+            problems,
+            containers,
+        };
+        self.observed
+            .send_if_modified(|o| std::mem::replace(o, observed.clone()) != observed);
+        self.collect(&mut memory.abandoned).await
+    }
+
+    fn plan(&self, networks: &[super::client::EngineNetwork]) -> Plan {
+        plan(
+            &self.replica.read(),
+            networks,
+            &self.host_name,
+            &self.driver,
+        )
+    }
+
+    async fn carry_out(&self, plan: &Plan) -> Vec<Problem> {
+        for (id, name) in &plan.remove {
+            match self.engine.remove_network(id).await {
+                Ok(()) => tracing::info!(name, "Docker network removed: its object is gone"),
+                Err(error) => tracing::warn!(name, %error, "Docker network not removed yet"),
+            }
+        }
+        let mut failed = Vec::new();
+        for (object, network) in &plan.create {
+            match self.engine.create_network(network).await {
+                Ok(()) => tracing::info!(name = network.name, "Docker network made"),
+                Err(error) => {
+                    tracing::warn!(name = network.name, %error, "Docker network not made");
+                    failed.push(Problem {
+                        object: object.clone(),
+                        reason: "EngineRefused".into(),
+                        message: error.to_string(),
+                    });
+                }
+            }
+        }
+        failed
+    }
+
+    /// Repairs bindings that have differed for a while.
+    async fn settle_bindings(&self, plan: &Plan, unsettled: &mut BTreeMap<String, Instant>) {
+        let differing: BTreeSet<&str> = plan
+            .bind
+            .iter()
+            .map(|b| b.id.as_str())
+            .chain(plan.unbind.iter().map(String::as_str))
+            .collect();
+        unsettled.retain(|id, _| differing.contains(id.as_str()));
+        let now = Instant::now();
+        let mut ripe = |id: &str| {
+            let since = *unsettled.entry(id.to_owned()).or_insert(now);
+            now.duration_since(since) >= SETTLED
+        };
+        for binding in plan.bind.iter().filter(|b| ripe(&b.id)) {
+            match self.host.put_docker_network(binding).await {
+                Ok(()) => tracing::info!(docker_network = binding.id, "Docker network bound again"),
+                Err(error) => tracing::warn!(docker_network = binding.id, %error, "not bound"),
+            }
+        }
+        for id in plan.unbind.iter().filter(|id| ripe(id)) {
+            match self.host.delete_docker_network(id).await {
+                Ok(()) => tracing::info!(docker_network = id, "binding without network dropped"),
+                Err(error) => tracing::warn!(docker_network = id, %error, "binding not dropped"),
+            }
+        }
+    }
+
+    async fn collect(&self, abandoned: &mut Abandoned) -> Result<(), Error> {
+        let kernel = self.plane.with(|plane| plane.endpoints()).await?;
+        let departing = self.departures.ids();
+        let (ripe, networks) = {
+            let mirror = self.replica.read();
+            let ripe = abandoned.look(
+                &mirror,
+                &self.host_name,
+                &departing,
+                &kernel,
+                Instant::now(),
+            );
+            let networks = mirror
+                .docker_networks()
+                .filter(|d| d.host == self.host_name);
+            (
+                ripe,
+                networks.map(|d| d.id.clone()).collect::<BTreeSet<_>>(),
+            )
+        };
+        if ripe.is_empty() {
+            return Ok(());
+        }
+        for id in unheld(&self.engine, &networks, ripe).await? {
+            tracing::info!(
+                endpoint = id,
+                "collecting an endpoint that no container holds"
+            );
+            self.departures.add(&id);
+            self.departures.wake();
+        }
+        Ok(())
+    }
+}
+
+/// Without an engine no object gets its Docker network.
+fn unreachable(replica: &Replica, error: &Error) -> Vec<Problem> {
+    let wanting = plan(&replica.read(), &[], "", "").create;
+    let problem = |object| Problem {
+        object,
+        reason: "EngineUnreachable".into(),
+        message: error.to_string(),
+    };
+    wanting
+        .into_iter()
+        .map(|(object, _)| problem(object))
+        .collect()
+}

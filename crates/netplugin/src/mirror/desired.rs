@@ -1,0 +1,140 @@
+//! From what masters say to what the kernel should hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contiv_datapath::spec::{Desired, EndpointSpec, NetworkSpec, TenantSpec};
+use contiv_model::agent::{
+    Encap, EndpointView, ForwardMode, NetworkView, ObjectKind, ObjectRef, Problem, TakenPrefix,
+};
+use contiv_policy::TenantPolicy;
+use ipnet::IpNet;
+
+use super::{DEFAULT_TENANT, Mirror};
+
+/// What VXLAN's headers take of each packet (RFC 7348, IPv4 underlay).
+const VXLAN_OVERHEAD: u32 = 50;
+
+/// What the host itself adds to the picture.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Surroundings {
+    /// This host's name, as masters know it.
+    pub host: String,
+    /// Largest packet, in bytes, of the link that leads out of the host.
+    pub mtu: u32,
+    /// Prefixes that the host uses for itself.
+    pub taken: Vec<TakenPrefix>,
+    /// Endpoints that are being removed: the engine is done with them.
+    pub gone: BTreeSet<String>,
+}
+
+/// What the kernel should hold, and what stands in the way of some object.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    pub desired: Desired,
+    pub problems: Vec<Problem>,
+}
+
+/// Everything that the tenants of this host need in its kernel.
+///
+/// 1. Tenants with their groups and rules; the default one holds the host itself.
+/// 2. Networks; one that overlaps a prefix of the host's own gets no route here,
+///    and the overlap is reported as a problem of the network.
+/// 3. The endpoints of this host whose tenant and network are known, but for
+///    those that are being removed.
+pub(crate) fn desired(mirror: &Mirror, around: &Surroundings) -> Wanted {
+    let mut wanted = Wanted::default();
+    wanted.desired.routing = mirror
+        .global()
+        .is_some_and(|g| g.forward_mode == ForwardMode::Routing);
+    wanted.desired.tenants = tenants(mirror);
+    for network in mirror.networks() {
+        let Some(tenant) = mirror.tenant(&network.tenant) else {
+            continue;
+        };
+        let overlap = (network.tenant == DEFAULT_TENANT)
+            .then(|| around.taken.iter().find(|t| overlaps(network, t.prefix)))
+            .flatten();
+        if let Some(taken) = overlap {
+            wanted.problems.push(subnet_taken(network, taken));
+        }
+        let spec = NetworkSpec {
+            tenant: tenant.number,
+            subnet: network.subnet,
+            gateway: network.gateway,
+            ipv6_subnet: network.ipv6_subnet,
+            ipv6_gateway: network.ipv6_gateway,
+            mtu: mtu(network, around.mtu),
+            unreachable_from_host: overlap.is_some(),
+        };
+        wanted.desired.networks.insert(network.number, spec);
+    }
+    for endpoint in mirror.endpoints() {
+        if endpoint.host != around.host || around.gone.contains(&endpoint.id) {
+            continue;
+        }
+        if let Some(spec) = endpoint_spec(mirror, endpoint) {
+            wanted.desired.local.insert(endpoint.id.clone(), spec);
+        }
+    }
+    wanted
+}
+
+/// An endpoint in numbers; none while its tenant, network or group is not known here.
+pub(crate) fn endpoint_spec(mirror: &Mirror, endpoint: &EndpointView) -> Option<EndpointSpec> {
+    let group = match &endpoint.group {
+        Some(name) => mirror.group(&endpoint.tenant, name)?.number,
+        None => 0,
+    };
+    Some(EndpointSpec {
+        tenant: mirror.tenant(&endpoint.tenant)?.number,
+        network: mirror.network(&endpoint.tenant, &endpoint.network)?.number,
+        group,
+        ipv4: endpoint.ipv4,
+        ipv6: endpoint.ipv6,
+        mac: endpoint.mac.0,
+    })
+}
+
+fn tenants(mirror: &Mirror) -> BTreeMap<u32, TenantSpec> {
+    let specs = mirror.tenants().map(|tenant| {
+        let groups = mirror.groups().filter(|g| g.tenant == tenant.name);
+        let rules = mirror.rules().filter(|r| r.tenant == tenant.name);
+        let spec = TenantSpec {
+            is_default: tenant.name == DEFAULT_TENANT,
+            policy: TenantPolicy::from_views(groups, rules),
+        };
+        (tenant.number, spec)
+    });
+    specs.collect()
+}
+
+fn mtu(network: &NetworkView, link: u32) -> u32 {
+    match network.encap {
+        Encap::Vxlan => link.saturating_sub(VXLAN_OVERHEAD),
+        Encap::Vlan => link,
+    }
+}
+
+/// A default route covers every subnet and takes none.
+fn overlaps(network: &NetworkView, taken: IpNet) -> bool {
+    if taken.prefix_len() == 0 {
+        return false;
+    }
+    let meets = |ours: IpNet| ours.contains(&taken.network()) || taken.contains(&ours.network());
+    meets(network.subnet.into()) || network.ipv6_subnet.is_some_and(|s| meets(s.into()))
+}
+
+fn subnet_taken(network: &NetworkView, taken: &TakenPrefix) -> Problem {
+    Problem {
+        object: ObjectRef {
+            kind: ObjectKind::Network,
+            key: format!("{}:{}", network.tenant, network.name),
+        },
+        reason: "SubnetTaken".into(),
+        message: format!(
+            "{} overlaps {} ({}): the host itself does not reach this network; \
+             give the network another subnet, or free the prefix",
+            network.subnet, taken.prefix, taken.by
+        ),
+    }
+}

@@ -1,0 +1,136 @@
+//! Brings the kernel to what the mirror asks for, as often as the mirror changes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use contiv_model::agent::{ObjectKind, ObjectRef, Problem, TakenPrefix};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::data_plane::SharedPlane;
+use crate::departures::Departures;
+use crate::error::Error;
+use crate::metrics::Metrics;
+use crate::mirror::{Surroundings, desired};
+use crate::replica::Replica;
+
+/// How long a look at the host's own prefixes is good for.
+const FRESH: Duration = Duration::from_secs(5);
+/// Between tries while the kernel refuses, and between looks when all is well.
+const PATROL: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What applying came to, for the status report.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    pub problems: Vec<Problem>,
+    pub taken: Vec<TakenPrefix>,
+}
+
+/// The one task that fills the kernel; handlers add single endpoints beside it.
+pub struct Reconciler {
+    pub host_name: String,
+    pub replica: Arc<Replica>,
+    pub plane: SharedPlane,
+    pub departures: Arc<Departures>,
+    pub metrics: Arc<Metrics>,
+    pub outcome: watch::Sender<Outcome>,
+}
+
+impl Reconciler {
+    /// Works until the agent ends. Nothing is torn down before the first snapshot.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut changes = self.replica.changes();
+        let (mut done, mut looked) = (None, None);
+        loop {
+            // In this order: what the revision came with is then counted in `change`.
+            let revision = self.replica.heard();
+            let change = *changes.borrow_and_update();
+            let mut pause = PATROL;
+            if self.replica.read().is_complete() && done != Some(change) {
+                match self.apply(&mut looked).await {
+                    Ok(()) => done = Some(change),
+                    Err(error) => {
+                        tracing::error!(%error, %revision, "the kernel does not hold what it should");
+                        self.outcome
+                            .send_modify(|o| o.problems = vec![failure(&error)]);
+                        pause = RETRY;
+                    }
+                }
+            }
+            if done == Some(change) {
+                self.replica.set_applied(revision);
+                self.metrics
+                    .applied
+                    .set(i64::try_from(revision.number).unwrap_or(i64::MAX));
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = changes.changed() => {}
+                () = tokio::time::sleep(pause) => done = None,
+            }
+        }
+    }
+
+    async fn apply(&self, looked: &mut Option<Instant>) -> Result<(), Error> {
+        let look = looked.is_none_or(|at| at.elapsed() >= FRESH);
+        let known = (!look).then(|| self.outcome.borrow().taken.clone());
+        let (replica, departures) = (Arc::clone(&self.replica), Arc::clone(&self.departures));
+        let host = self.host_name.clone();
+        let started = Instant::now();
+        let applied = self.plane.with(move |plane| {
+            let taken = match known {
+                Some(taken) => taken,
+                None => plane.taken_prefixes()?,
+            };
+            let around = Surroundings {
+                host,
+                mtu: link_mtu(),
+                taken,
+                gone: departures.ids(),
+            };
+            // Read with the data plane in hand: what a handler adds afterwards is in no
+            // older picture, and so is not removed by one.
+            let wanted = desired(&replica.read(), &around);
+            plane.apply(&wanted.desired)?;
+            Ok::<_, Error>(Outcome {
+                problems: wanted.problems,
+                taken: around.taken,
+            })
+        });
+        let outcome = applied.await?;
+        self.metrics.apply.observe(started.elapsed().as_secs_f64());
+        if look {
+            *looked = Some(started);
+        }
+        self.outcome
+            .send_if_modified(|old| std::mem::replace(old, outcome.clone()) != outcome);
+        Ok(())
+    }
+}
+
+fn failure(error: &Error) -> Problem {
+    Problem {
+        object: ObjectRef {
+            kind: ObjectKind::Global,
+            key: "global".into(),
+        },
+        reason: "DataPlane".into(),
+        message: error.to_string(),
+    }
+}
+
+/// The MTU of the link that the default route leaves by, 1500 without one.
+fn link_mtu() -> u32 {
+    let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
+    let default = routes.lines().skip(1).find_map(|line| {
+        let mut fields = line.split_ascii_whitespace();
+        let (name, destination) = (fields.next()?, fields.next()?);
+        let mask = fields.nth(5)?;
+        (destination == "00000000" && mask == "00000000").then_some(name)
+    });
+    default
+        .and_then(|name| std::fs::read_to_string(format!("/sys/class/net/{name}/mtu")).ok())
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(1500)
+}

@@ -1,0 +1,94 @@
+//! The mirror as tasks and handlers share it: read under a lock, awaited by revision.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use contiv_model::agent::{Revision, StreamMessage};
+use tokio::sync::watch;
+
+use crate::mirror::Mirror;
+
+/// One [`Mirror`] for the whole agent. The lock is held for look-ups only, never
+/// across an await.
+pub struct Replica {
+    mirror: Mutex<Mirror>,
+    /// Revision of the mirror.
+    heard: watch::Sender<Revision>,
+    /// Revision that the kernel holds.
+    applied: watch::Sender<Revision>,
+    /// Counts messages that changed something, snapshots of an equal revision too.
+    changes: watch::Sender<u64>,
+}
+
+impl Default for Replica {
+    fn default() -> Self {
+        Replica {
+            mirror: Mutex::default(),
+            heard: watch::Sender::new(Revision::default()),
+            applied: watch::Sender::new(Revision::default()),
+            changes: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Replica {
+    /// The mirror, for a look-up.
+    pub fn read(&self) -> MutexGuard<'_, Mirror> {
+        self.mirror.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a message and wakes who waits for it.
+    pub fn apply(&self, message: StreamMessage) {
+        let bookmark = matches!(message, StreamMessage::Bookmark { .. });
+        let revision = {
+            let mut mirror = self.read();
+            mirror.apply(message);
+            mirror.revision()
+        };
+        self.heard.send_replace(revision);
+        if bookmark {
+            // Nothing is left to be done for it once all before it is in the kernel.
+            self.changes.send_modify(|_| ());
+        } else {
+            self.changes.send_modify(|n| *n += 1);
+        }
+    }
+
+    /// The revision of the mirror.
+    pub fn heard(&self) -> Revision {
+        *self.heard.borrow()
+    }
+
+    /// The revision that the kernel holds.
+    pub fn applied(&self) -> Revision {
+        *self.applied.borrow()
+    }
+
+    /// Says that the kernel holds this revision.
+    pub fn set_applied(&self, revision: Revision) {
+        self.applied
+            .send_if_modified(|old| std::mem::replace(old, revision) != revision);
+    }
+
+    /// Waits until the mirror is of this revision or a later one.
+    pub async fn until_heard(&self, revision: Revision) {
+        let mut heard = self.heard.subscribe();
+        // The sender lives as long as self: the wait cannot fail.
+        let _ = heard.wait_for(|now| *now >= revision).await;
+    }
+
+    /// Waits until the kernel holds this revision or a later one.
+    pub async fn until_applied(&self, revision: Revision) {
+        let mut applied = self.applied.subscribe();
+        let _ = applied.wait_for(|now| *now >= revision).await;
+    }
+
+    /// Wakes on each change of the mirror.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Wakes on each revision that reached the kernel.
+    pub fn applications(&self) -> watch::Receiver<Revision> {
+        self.applied.subscribe()
+    }
+}

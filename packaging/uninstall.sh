@@ -41,6 +41,8 @@ if docker version >/dev/null 2>&1; then
 fi
 systemctl disable --now netplugin.service 2>/dev/null || true
 
+# What the agent made in the kernel, and then what an older one may have left.
+/usr/local/bin/netplugin cleanup || true
 for link in $(ip -br link show type veth | sed -n -E 's/^((cv|cc)[0-9a-f]+|contiv0)[@ ].*/\1/p'); do
     ip link del "$link" 2>/dev/null || true
 done

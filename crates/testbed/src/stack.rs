@@ -1,6 +1,6 @@
 //! All of Contiv on one host: engine, netmaster, netplugin.
 
-use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -14,6 +14,9 @@ const MASTER: ([u8; 4], u16) = ([127, 0, 0, 1], 9999);
 
 /// Where the agent answers, inside the host.
 const AGENT: ([u8; 4], u16) = ([127, 0, 0, 1], 9090);
+
+/// The driver's socket, inside the host.
+const PLUGIN_SOCKET: &str = "/run/docker/plugins/netplugin.sock";
 
 /// How long a daemon may take to be ready.
 const READY: Duration = Duration::from_secs(30);
@@ -68,36 +71,40 @@ impl Stack {
         let mut command = Command::new(bin("netmaster")?);
         command.args(["--data-dir", "/var/lib/contiv"]);
         let daemon = self.host.spawn("netmaster", command)?;
-        self.master = Some(self.ready(daemon, MASTER.into())?);
-        Ok(())
-    }
-
-    /// Starts netplugin and waits until it is ready.
-    pub fn start_agent(&mut self) -> Result<()> {
-        let mut command = Command::new(bin("netplugin")?);
-        command
-            .args(["--netmaster", "http://127.0.0.1:9999"])
-            .args(&self.agent_args);
-        let daemon = self.host.spawn("netplugin", command)?;
-        self.agent = Some(self.ready(daemon, AGENT.into())?);
-        Ok(())
-    }
-
-    fn ready(&self, daemon: Daemon, address: SocketAddr) -> Result<Daemon> {
-        let inside = self.host.netns()?;
-        let ready = wait_for(READY, "a daemon to be ready", || -> Result<()> {
-            if let Some(status) = daemon.exited() {
-                bail!("it ended ({status})");
-            }
-            let status = inside.http(address, "GET", "/healthz", None, CALL)?.status;
+        let ready = wait_for(READY, "netmaster to be ready", || -> Result<()> {
+            alive(&daemon)?;
+            let status = self.api("GET", "/healthz", None)?.status;
             if status == 200 {
                 Ok(())
             } else {
                 bail!("/healthz answers {status}")
             }
         });
-        ready.with_context(|| format!("it said:\n{}", daemon.log_tail(15)))?;
-        Ok(daemon)
+        ready.with_context(|| format!("netmaster said:\n{}", daemon.log_tail(15)))?;
+        self.master = Some(daemon);
+        Ok(())
+    }
+
+    /// Starts netplugin and waits until the master sees it and the driver's socket is there.
+    pub fn start_agent(&mut self) -> Result<()> {
+        let mut command = Command::new(bin("netplugin")?);
+        command
+            .args(["--netmaster", "http://127.0.0.1:9999"])
+            .args(&self.agent_args);
+        let daemon = self.host.spawn("netplugin", command)?;
+        let ready = wait_for(READY, "netplugin to be ready", || -> Result<()> {
+            alive(&daemon)?;
+            UnixStream::connect(self.host.path(PLUGIN_SOCKET)).context("the driver's socket")?;
+            let hosts = self.api("GET", "/api/v1/hosts/", None)?;
+            let mut all = hosts.body.as_array().into_iter().flatten();
+            if all.any(|host| host["live"] == true) {
+                return Ok(());
+            }
+            bail!("the master's hosts are {}", hosts.text)
+        });
+        ready.with_context(|| format!("netplugin said:\n{}", daemon.log_tail(15)))?;
+        self.agent = Some(daemon);
+        Ok(())
     }
 
     /// The running netmaster.
@@ -159,5 +166,12 @@ impl Stack {
         line.map_or(Ok(0.0), |value| {
             value.trim().parse().context("a metric is a number")
         })
+    }
+}
+
+fn alive(daemon: &Daemon) -> Result<()> {
+    match daemon.exited() {
+        Some(status) => bail!("it ended ({status})"),
+        None => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::layout::{DATA, UP, up_file};
 use crate::shell::{capture, succeeds, want_root};
-use crate::up::{BPFFS_NOTE, NETMASTER, NETPLUGIN};
+use crate::up::{BPFFS_NOTE, NETMASTER, NETPLUGIN, PROGRAMS_NOTE};
 use crate::{engine, image, traces};
 
 #[derive(Debug, Args)]
@@ -37,6 +37,7 @@ impl Down {
         }
         undo.step("netplugin", NETPLUGIN.stop(Duration::from_secs(15)));
         undo.step("netmaster", NETMASTER.stop(Duration::from_secs(15)));
+        undo.step("netplugin's own", cleanup());
         undo.step("kernel", traces::remove_kernel());
         if engine::answers() && succeeds("docker", &["image", "inspect", image::BUSYBOX]) {
             undo.step(
@@ -59,6 +60,16 @@ impl Down {
         }
         bail!("some of it is left:\n  {}", undo.failures.join("\n  "))
     }
+}
+
+/// Lets netplugin remove what it made in the kernel, if its program is still there.
+fn cleanup() -> Result<()> {
+    let programs = fs::read_to_string(up_file(PROGRAMS_NOTE)).unwrap_or_default();
+    let netplugin = Path::new(&programs).join("netplugin");
+    if !netplugin.is_file() {
+        return Ok(());
+    }
+    capture(&netplugin.to_string_lossy(), &["cleanup"]).map(drop)
 }
 
 impl Undo {

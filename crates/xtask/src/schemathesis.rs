@@ -5,12 +5,12 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::build::cargo;
 use crate::layout::target;
-use crate::shell::{self, exists, http_status, wait_for};
+use crate::shell::{self, exists, http_get, wait_for};
 
 /// The tool's version, from PyPI.
 const VERSION: &str = "4.32.5";
@@ -51,14 +51,9 @@ impl Schemathesis {
             .stderr(log)
             .spawn();
         let master = Master(master.context("start netmaster")?);
-        wait_for(
-            Duration::from_secs(20),
-            "netmaster to be ready",
-            || match http_status(&address, "/healthz")? {
-                200 => Ok(()),
-                status => bail!("/healthz answers {status}"),
-            },
-        )?;
+        wait_for(Duration::from_secs(20), "netmaster to be ready", || {
+            http_get(&address, "/healthz")
+        })?;
         let mut command = Command::new(tool);
         command
             .args(["run", &format!("http://{address}/api/v1/openapi.json")])
@@ -74,15 +69,10 @@ impl Schemathesis {
             ])
             .current_dir(&dir);
         let result = shell::run(&mut command);
-        let alive = http_status(&address, "/healthz");
+        let well = http_get(&address, "/healthz");
         drop(master);
         result?;
-        if alive? != 200 {
-            bail!(
-                "netmaster is not well after the requests; its log is in {}",
-                dir.display()
-            );
-        }
+        well.with_context(|| format!("netmaster is not well; its log is in {}", dir.display()))?;
         Ok(())
     }
 }

@@ -35,7 +35,7 @@ impl Drop for Master {
 impl Schemathesis {
     pub(crate) fn run(&self) -> Result<()> {
         let tool = tool()?;
-        shell::run(cargo().args(["build", "--workspace", "--bins"]))?;
+        shell::run(cargo().args(["build", "--workspace", "--all-targets"]))?;
         let dir = target().join("schemathesis");
         fs::remove_dir_all(&dir).ok();
         fs::create_dir_all(&dir)?;

@@ -2,8 +2,6 @@
 
 mod suite;
 
-use std::process::Command;
-
 use anyhow::{Result, bail};
 use clap::Args;
 
@@ -45,7 +43,7 @@ impl Test {
         for suite in [format(), lint(), build(), units()] {
             report.run(&suite);
         }
-        report.task("REST under random requests", 4, || {
+        report.task("REST under random requests", 3, || {
             Schemathesis { examples: 15 }.run()
         });
         report.run(&stories());
@@ -68,71 +66,39 @@ impl TestAll {
 }
 
 fn format() -> Suite {
-    suite("format", 1, &["fmt", "--all", "--check"])
+    suite("format", 1, "fmt --all --check")
 }
 
 fn lint() -> Suite {
-    suite(
-        "lint",
-        8,
-        &[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
-    )
+    let line = "clippy --workspace --all-targets -- -D warnings";
+    suite("lint", 5, line)
 }
 
 fn build() -> Suite {
     // Everything in one go, so that features are unified once and nothing is built twice.
-    suite("build", 10, &["build", "--workspace", "--all-targets"])
+    suite("build", 7, "build --workspace --all-targets")
 }
 
 fn units() -> Suite {
-    let args = [
-        "test",
-        "--workspace",
-        "--exclude",
-        STORIES,
-        "--no-fail-fast",
-    ];
-    suite("units, properties, conformance", 9, &args)
+    let line = format!("test --workspace --exclude {STORIES} --no-fail-fast");
+    suite("units, properties, conformance", 6, &line)
 }
 
 fn stories() -> Suite {
-    suite(
-        "stories",
-        12,
-        &[
-            "test",
-            "-p",
-            STORIES,
-            "--no-fail-fast",
-            "--",
-            "--test-threads=1",
-        ],
-    )
+    let line = format!("test -p {STORIES} --no-fail-fast -- --test-threads=1");
+    suite("stories", 10, &line)
 }
 
 /// Tests that are too slow for every run are marked `#[ignore = "slow: …"]`.
 fn slow() -> Suite {
-    let args = [
-        "test",
-        "--workspace",
-        "--no-fail-fast",
-        "--",
-        "--ignored",
-        "--test-threads=1",
-    ];
-    suite("slow tests", 60, &args)
+    let line = "test --workspace --no-fail-fast -- --ignored --test-threads=1";
+    suite("slow tests", 60, line)
 }
 
-fn suite(name: &'static str, minutes: u64, args: &[&str]) -> Suite {
-    let mut command: Command = cargo();
-    command.args(args);
+/// A run of cargo with the words of `line`.
+fn suite(name: &'static str, minutes: u64, line: &str) -> Suite {
+    let mut command = cargo();
+    command.args(line.split_whitespace());
     Suite {
         name,
         minutes,

@@ -1,7 +1,9 @@
 //! Hosts, engines and what is left of them afterwards: nothing.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ fn a_host_is_a_machine_of_its_own_and_leaves_nothing() {
     );
     host.run(&["touch", "/var/lib/contiv/file", "/run/file"])
         .unwrap();
-    assert!(!std::path::Path::new("/var/lib/contiv/file").exists());
+    assert!(!Path::new("/var/lib/contiv/file").exists());
     assert!(host.path("/var/lib/contiv/file").exists());
     assert!(
         host.run(&["false"])
@@ -45,7 +47,71 @@ fn a_host_is_a_machine_of_its_own_and_leaves_nothing() {
     drop(host);
     assert!(daemon.exited().is_some(), "a process outlived its host");
     assert!(!dir.exists());
-    assert!(!std::path::Path::new(&format!("/proc/{pid}/ns/net")).exists());
+    assert!(!Path::new(&format!("/proc/{pid}/ns/net")).exists());
+}
+
+/// Set for a run of this program that is to be killed.
+const VICTIM: &str = "CTVT_VICTIM";
+
+#[test]
+fn a_killed_test_leaves_no_process_and_is_swept() {
+    if std::env::var_os(VICTIM).is_some() {
+        return be_the_victim();
+    }
+    let victim = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "a_killed_test_leaves_no_process_and_is_swept",
+            "--nocapture",
+        ])
+        .env(VICTIM, "1")
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let mut victim = victim.unwrap();
+    let lines = BufReader::new(victim.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    let line = lines
+        .into_iter()
+        .find_map(|line| Some(line.split_once("victim: ")?.1.to_owned()));
+    let (dir, inner) = line
+        .as_deref()
+        .and_then(|line| line.split_once(' '))
+        .unwrap();
+    let inner = format!("/proc/{inner}");
+    assert!(Path::new(dir).exists() && Path::new(&inner).exists());
+
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    wait_for(LIMIT, "the host's processes to end", || {
+        if Path::new(&inner).exists() {
+            Err("still there")
+        } else {
+            Ok(())
+        }
+    })
+    .unwrap();
+    let name = Path::new(dir)
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
+    // Another test's sweep may have been quicker.
+    contiv_testbed::sweep();
+    assert!(!Path::new(dir).exists(), "{name} is left");
+}
+
+fn be_the_victim() {
+    let host = Host::new("victim").unwrap();
+    let mut sleep = Command::new("sleep");
+    sleep.arg("1000");
+    let daemon = host.spawn("sleep", sleep).unwrap();
+    println!("\nvictim: {} {}", host.dir().display(), daemon.pid());
+    wait_for(Duration::from_secs(60), "to be killed", || {
+        Err::<(), _>("alive")
+    })
+    .unwrap();
 }
 
 #[test]
@@ -128,7 +194,7 @@ fn an_engine_runs_containers_and_survives_a_kill() {
     drop((engine, host, one, two));
     let cgroups = std::fs::read_to_string("/proc/mounts").unwrap();
     for line in cgroups.lines().filter(|line| line.contains(" cgroup")) {
-        let root = std::path::Path::new(line.split(' ').nth(1).unwrap());
+        let root = Path::new(line.split(' ').nth(1).unwrap());
         assert!(
             !root.join(&name).exists(),
             "control group left below {}",

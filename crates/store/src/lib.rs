@@ -1,1 +1,5 @@
 //! (contents follow)
+
+mod transaction;
+
+pub use transaction::{Compare, Entry, Outcome, Transaction, Write};

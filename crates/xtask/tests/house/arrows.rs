@@ -16,8 +16,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("contiv-client", &["contiv-model"]),
     ("contiv-datapath", &["contiv-datapath-abi", "contiv-policy"]),
     (
-        "netmaster",
+        "contiv-fabric",
         &["contiv-model", "contiv-ipam", "contiv-store"],
+    ),
+    (
+        "netmaster",
+        &["contiv-model", "contiv-ipam", "contiv-store", "contiv-fabric"],
     ),
     (
         "netplugin",

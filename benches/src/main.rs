@@ -1,0 +1,2 @@
+//! (contents follow)
+fn main() {}

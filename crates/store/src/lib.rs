@@ -1,5 +1,24 @@
-//! (contents follow)
+//! Where netmaster keeps its state: keys and values, changed by transactions
+//! that compare before they write.
+//!
+//! [`Store`] is the contract: [`Store::follow`] gives everything there is and
+//! then every commit in order, whoever made it; [`Store::commit`] answers once a
+//! [`Transaction`] is durable, or names the key that had changed. [`RedbStore`]
+//! is the embedded one, in one file; [`MemoryStore`] is its twin for tests.
+//! [`Schema`] says how values of older versions become today's.
+//!
+//! What keys and values mean is not known here.
 
+mod error;
+mod follow;
+mod memory;
+mod redb_store;
+mod schema;
 mod transaction;
 
+pub use error::Error;
+pub use follow::{Changes, Commit, Following, Revision, Store, Waiting};
+pub use memory::MemoryStore;
+pub use redb_store::{Figures, RedbStore};
+pub use schema::{Schema, Step};
 pub use transaction::{Compare, Entry, Outcome, Transaction, Write};

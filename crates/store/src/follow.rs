@@ -1,0 +1,89 @@
+//! The contract of a store.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+
+use crate::error::Error;
+use crate::transaction::{Entry, Outcome, Transaction, Write};
+
+/// An answer that is on its way.
+pub type Waiting<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// Keys and values with one history, which several processes may write.
+///
+/// Who wants to know the contents follows them: a commit of one's own is seen
+/// by the same stream as everybody else's, so there is one order of events.
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Everything there is, and from there on every commit.
+    fn follow(&self) -> Waiting<'_, Following>;
+
+    /// Does all of `transaction` or nothing; answers when it is durable. After an
+    /// error it may have been done nevertheless: then the followers are told of it.
+    fn commit(&self, transaction: Transaction) -> Waiting<'_, Outcome>;
+
+    /// Whether a commit could succeed now; the reason otherwise.
+    fn writable(&self) -> Result<(), Error>;
+}
+
+/// A point in the history of a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision {
+    /// Another one begins when a store is made anew or restored from a copy.
+    pub epoch: u64,
+    /// Counts commits; one that writes nothing has no number of its own.
+    pub number: u64,
+}
+
+/// The contents of a store, and what happens to them.
+#[derive(Debug)]
+pub struct Following {
+    /// What `entries` are the state of.
+    pub revision: Revision,
+    /// Everything, in the order of the keys.
+    pub entries: Vec<Entry>,
+    /// The commits after `revision`.
+    pub changes: Changes,
+}
+
+/// A transaction that is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    pub revision: Revision,
+    pub writes: Vec<Write>,
+}
+
+/// Commits in order, without a gap. It ends when the store is closed or the
+/// thread is lost; then one follows anew.
+#[derive(Debug)]
+pub struct Changes(mpsc::UnboundedReceiver<Arc<Commit>>);
+
+impl Changes {
+    /// The commits that arrive at `receiver`.
+    pub fn new(receiver: mpsc::UnboundedReceiver<Arc<Commit>>) -> Changes {
+        Changes(receiver)
+    }
+
+    /// The next commit; none at the end.
+    pub async fn next(&mut self) -> Option<Arc<Commit>> {
+        self.0.recv().await
+    }
+}
+
+impl Stream for Changes {
+    type Item = Arc<Commit>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Arc<Commit>>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.epoch, self.number)
+    }
+}

@@ -1,0 +1,111 @@
+//! A store that forgets, for tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use crate::error::Error;
+use crate::follow::{Changes, Commit, Following, Revision, Store, Waiting};
+use crate::transaction::{Entry, Outcome, Transaction, Write};
+
+/// The contract of [`Store`] in a map.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    number: u64,
+    entries: BTreeMap<String, (u64, Bytes)>,
+    followers: Vec<mpsc::UnboundedSender<Arc<Commit>>>,
+}
+
+/// The one epoch of a store that nothing outlives.
+const EPOCH: u64 = 1;
+
+impl MemoryStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn follow(&self) -> Waiting<'_, Following> {
+        Box::pin(async {
+            let mut state = self.state();
+            let (sender, receiver) = mpsc::unbounded_channel();
+            state.followers.push(sender);
+            let entry = |(key, (number, value)): (&String, &(u64, Bytes))| Entry {
+                key: key.clone(),
+                value: value.clone(),
+                number: *number,
+            };
+            Ok(Following {
+                revision: Revision {
+                    epoch: EPOCH,
+                    number: state.number,
+                },
+                entries: state.entries.iter().map(entry).collect(),
+                changes: Changes::new(receiver),
+            })
+        })
+    }
+
+    fn commit(&self, transaction: Transaction) -> Waiting<'_, Outcome> {
+        Box::pin(async { self.state().commit(transaction) })
+    }
+
+    fn writable(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl State {
+    fn commit(&mut self, transaction: Transaction) -> Result<Outcome, Error> {
+        let Transaction { compares, writes } = transaction;
+        written_once(&writes)?;
+        for compare in compares {
+            let number = self.entries.get(&compare.key).map_or(0, |(n, _)| *n);
+            if number != compare.number {
+                return Ok(Outcome::Conflict { key: compare.key });
+            }
+        }
+        if writes.is_empty() {
+            return Ok(Outcome::Committed(self.number));
+        }
+        self.number += 1;
+        for write in &writes {
+            match write {
+                Write::Put { key, value } => self
+                    .entries
+                    .insert(key.clone(), (self.number, value.clone())),
+                Write::Delete { key } => self.entries.remove(key),
+            };
+        }
+        let commit = Arc::new(Commit {
+            revision: Revision {
+                epoch: EPOCH,
+                number: self.number,
+            },
+            writes,
+        });
+        self.followers
+            .retain(|follower| follower.send(Arc::clone(&commit)).is_ok());
+        Ok(Outcome::Committed(self.number))
+    }
+}
+
+/// Refuses a transaction whose outcome would hang on the order of its writes.
+pub(crate) fn written_once(writes: &[Write]) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    for write in writes {
+        let (Write::Put { key, .. } | Write::Delete { key }) = write;
+        if !seen.insert(key) {
+            return Err(Error::WrittenTwice { key: key.clone() });
+        }
+    }
+    Ok(())
+}

@@ -5,7 +5,7 @@
 //! Docker engine in a host, a [`Stack`] all of Contiv beside one, a [`World`] the underlay that
 //! hosts reach by their `eth0`. A [`Netns`] is any network namespace (a host's, a container's, a
 //! bare one) and is where probes start: connections, echo servers, pings, numbered packets
-//! ([`Stream`]) and raw frames ([`FrameSocket`]).
+//! ([`Stream`]) and raw frames ([`FrameSocket`]). A [`Relay`] stands between engine and driver.
 //!
 //! Nothing here touches the machine's own network namespace. All of it needs root.
 #![allow(
@@ -18,6 +18,7 @@ mod container;
 mod daemon;
 mod echo;
 mod engine;
+mod exit;
 mod frames;
 mod holder;
 mod host;
@@ -26,6 +27,7 @@ mod image;
 mod netns;
 mod ping;
 mod probe;
+mod relay;
 mod stack;
 mod stream;
 mod sweep;
@@ -36,6 +38,7 @@ pub use container::{Attachment, Container};
 pub use daemon::Daemon;
 pub use echo::{TcpEcho, UdpEcho};
 pub use engine::{Engine, EngineOptions};
+pub use exit::at_exit;
 pub use frames::FrameSocket;
 pub use host::{Host, bin};
 pub use http::{Reply, unix_request};
@@ -43,6 +46,7 @@ pub use image::{BUSYBOX_IMAGE, busybox_tree};
 pub use netns::Netns;
 pub use ping::Pings;
 pub use probe::Reach;
+pub use relay::{Relay, Side};
 pub use stack::Stack;
 pub use stream::{Stream, StreamReport, StreamSpec};
 pub use sweep::sweep;

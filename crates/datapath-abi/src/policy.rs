@@ -27,7 +27,8 @@ mod tables;
 mod verdict;
 
 pub use tables::{
-    DecisionKey, OwnKey, PeerKey, PolicyTables, PrefixKey, RuleSet, Selector, Subject, SubjectKey,
+    DECISIONS, DecisionKey, OWN_ADDRESSES, OwnKey, PEER_GROUPS, PEER_PREFIXES, PeerKey,
+    PolicyTables, PrefixKey, RuleSet, SUBJECTS, Selector, Subject, SubjectKey,
 };
 pub use verdict::{
     Action, Decision, FIRST_RULE, ICMP, ICMPV6, RULE_DEFAULT, RULE_FABRIC, RULE_NONE, TCP, UDP,

@@ -10,6 +10,14 @@
 //! number and stands for "no rules".
 
 use super::Decision;
+use crate::Plain;
+
+/// Rows that the kernel's maps have room for: two builds of the largest tenant.
+pub const SUBJECTS: u32 = 131_072;
+pub const OWN_ADDRESSES: u32 = 262_144;
+pub const PEER_GROUPS: u32 = 262_144;
+pub const PEER_PREFIXES: u32 = 262_144;
+pub const DECISIONS: u32 = 1_048_576;
 
 /// Key of a group in one build of a tenant's tables. Hash map, 8 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -162,6 +170,15 @@ pub trait PolicyTables {
     /// An entry of a profile.
     fn decision(&self, key: &DecisionKey) -> Option<Decision>;
 }
+
+impl Plain for SubjectKey {}
+impl Plain for Subject {}
+impl Plain for RuleSet {}
+impl Plain for OwnKey {}
+impl Plain for PeerKey {}
+impl Plain for PrefixKey {}
+impl Plain for DecisionKey {}
+impl Plain for Decision {}
 
 const _: () = {
     assert!(size_of::<SubjectKey>() == 8);

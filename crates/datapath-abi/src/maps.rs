@@ -1,0 +1,66 @@
+//! The maps: names, kinds, keys, values and sizes, one line each.
+//!
+//! | map | kind | key | value |
+//! | --- | --- | --- | --- |
+//! | [`CONFIG`] | array of one | 0 | [`Config`](crate::config::Config) |
+//! | [`INTERFACES`] | hash | interface index of the host's end: `u32` | slot: `u32` |
+//! | [`ENDPOINTS`] | array | slot | [`Endpoint`](crate::endpoint::Endpoint) |
+//! | [`ADDRESSES`] | hash | [`AddressKey`](crate::endpoint::AddressKey) | [`Target`](crate::endpoint::Target) |
+//! | [`MEMBERS`] | hash | network: `u32` | [`Members`](crate::endpoint::Members) |
+//! | [`TENANTS`] | array | tenant | [`Tenant`](crate::tenant::Tenant) |
+//! | [`PREFIXES`] | longest prefix | [`PrefixKey`](crate::tenant::PrefixKey) | [`Network`](crate::tenant::Network) |
+//! | [`HOST_ADDRESSES`] | hash | [`Address`](crate::Address) of the host | `u32`, 1 |
+//! | [`FLOWS`] | LRU hash | [`FlowKey`](crate::flow::FlowKey) | [`Flow`](crate::flow::Flow) |
+//! | [`FRAGMENTS`] | LRU hash | [`FragmentKey`](crate::flow::FragmentKey) | [`Fragment`](crate::flow::Fragment) |
+//! | [`DROPS`] | hash per processor | [`DropKey`](crate::counter::DropKey) | packets: `u64` |
+//! | [`POLICY_SUBJECTS`] | hash | [`SubjectKey`](crate::policy::SubjectKey) | [`Subject`](crate::policy::Subject) |
+//! | [`POLICY_OWN`] | longest prefix | [`OwnKey`](crate::policy::OwnKey) | [`RuleSet`](crate::policy::RuleSet) |
+//! | [`POLICY_GROUPS`] | hash | [`PeerKey`](crate::policy::PeerKey) | profile: `u32` |
+//! | [`POLICY_PREFIXES`] | longest prefix | [`PrefixKey`](crate::policy::PrefixKey) | profile: `u32` |
+//! | [`POLICY_DECISIONS`] | hash | [`DecisionKey`](crate::policy::DecisionKey) | [`Decision`](crate::policy::Decision) |
+//!
+//! Longest-prefix maps hold a `u32` prefix length before the key, fixed bits included.
+//! All but [`FLOWS`], [`FRAGMENTS`] and [`DROPS`] are written by user space alone.
+
+use crate::{counter, endpoint, flow, policy, tenant};
+
+/// The layout that keys and values follow. Pins live below a directory of this number, so that
+/// programs and maps of different layouts never meet.
+pub const LAYOUT: u32 = 1;
+
+pub const CONFIG: &str = "config";
+pub const INTERFACES: &str = "interfaces";
+pub const ENDPOINTS: &str = "endpoints";
+pub const ADDRESSES: &str = "addresses";
+pub const MEMBERS: &str = "members";
+pub const TENANTS: &str = "tenants";
+pub const PREFIXES: &str = "prefixes";
+pub const HOST_ADDRESSES: &str = "host_addresses";
+pub const FLOWS: &str = "flows";
+pub const FRAGMENTS: &str = "fragments";
+pub const DROPS: &str = "drops";
+pub const POLICY_SUBJECTS: &str = "pol_subjects";
+pub const POLICY_OWN: &str = "pol_own";
+pub const POLICY_GROUPS: &str = "pol_groups";
+pub const POLICY_PREFIXES: &str = "pol_prefixes";
+pub const POLICY_DECISIONS: &str = "pol_decisions";
+
+/// Every map with the number of entries that it has room for.
+pub const ALL: [(&str, u32); 16] = [
+    (CONFIG, 1),
+    (INTERFACES, endpoint::SLOTS),
+    (ENDPOINTS, endpoint::SLOTS),
+    (ADDRESSES, endpoint::ADDRESSES),
+    (MEMBERS, endpoint::NETWORKS),
+    (TENANTS, tenant::TENANTS),
+    (PREFIXES, tenant::PREFIXES),
+    (HOST_ADDRESSES, tenant::HOST_ADDRESSES),
+    (FLOWS, flow::FLOWS),
+    (FRAGMENTS, flow::FRAGMENTS),
+    (DROPS, counter::DROPS),
+    (POLICY_SUBJECTS, policy::SUBJECTS),
+    (POLICY_OWN, policy::OWN_ADDRESSES),
+    (POLICY_GROUPS, policy::PEER_GROUPS),
+    (POLICY_PREFIXES, policy::PEER_PREFIXES),
+    (POLICY_DECISIONS, policy::DECISIONS),
+];

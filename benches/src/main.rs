@@ -1,2 +1,70 @@
-//! (contents follow)
-fn main() {}
+//! Contiv beside its alternatives, in one run: `make bench`.
+//!
+//! [`suite`] says what is compared and which bar ours has to meet; [`path`] builds the ways between
+//! two ends, [`load`] drives them, [`start`] times containers from the first API call to the first
+//! packet, [`agent`] looks at netplugin itself. [`run`] alternates all of them and fills
+//! [`readings`], which [`report`] turns into `REPORT.md`. Everything happens in namespaces of its
+//! own, and nothing here fails because a figure is bad: figures are read, not asserted.
+
+mod agent;
+mod load;
+mod machine;
+mod metrics;
+mod path;
+mod policy;
+mod programs;
+mod readings;
+mod report;
+mod run;
+mod start;
+mod stats;
+mod suite;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Compares Contiv with a veth pair, a bridge and Docker's own networks, alternating, and writes a
+/// report.
+#[derive(Debug, Parser)]
+#[command(name = "contiv-bench")]
+struct Cli {
+    /// How often every contender has its turn
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+
+    /// One short round, to see that everything runs; its report stays in the target directory
+    #[arg(long)]
+    quick: bool,
+
+    /// Only the paths that need no engine and no Contiv; figures go to the terminal
+    #[arg(long)]
+    bare: bool,
+
+    /// Where the report goes [default: benches/REPORT.md, or target/bench/ with --quick]
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let plan = if cli.quick {
+        run::Plan::quick()
+    } else {
+        run::Plan::full(cli.rounds.into())
+    };
+    let done = if cli.bare {
+        run::bare(&plan)
+    } else {
+        let place = cli.report.unwrap_or_else(|| report::place(cli.quick));
+        run::whole(&plan, &place)
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("contiv-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The ways between two ends that are compared.
+
+use anyhow::Result;
+use contiv_testbed::{Engine, Netns};
+
+use crate::load::Ends;
+
+/// ```text
+/// client 192.0.2.1 ── 192.0.2.2 server
+/// ```
+pub(crate) fn veth() -> Result<Ends> {
+    let (client, server) = (Netns::new()?, Netns::new()?);
+    client.veth("right", &server, "left")?;
+    address(&client, "right", 1)?;
+    address(&server, "left", 2)?;
+    Ok(ends(client, server))
+}
+
+/// ```text
+/// client 192.0.2.1 ── bridge ── 192.0.2.2 server
+/// ```
+pub(crate) fn bridge() -> Result<Bridge> {
+    let (client, server, middle) = (Netns::new()?, Netns::new()?, Netns::new()?);
+    middle.ip("link add bridge type bridge")?;
+    middle.ip("link set bridge up")?;
+    for (end, port, last) in [(&client, "port1", 1), (&server, "port2", 2)] {
+        middle.veth(port, end, "eth0")?;
+        middle.ip(&format!("link set {port} master bridge"))?;
+        address(end, "eth0", last)?;
+    }
+    Ok(Bridge {
+        ends: ends(client, server),
+        _middle: middle,
+    })
+}
+
+/// Two ends, and the namespace of the bridge between them.
+#[derive(Debug)]
+pub(crate) struct Bridge {
+    pub(crate) ends: Ends,
+    _middle: Netns,
+}
+
+/// Two containers, `NAME-client` and `NAME-server`, on a Docker network.
+pub(crate) fn containers(engine: &Engine, network: &str, name: &str) -> Result<Ends> {
+    let client = engine.run(&format!("{name}-client"), network, &[])?;
+    let server = engine.run(&format!("{name}-server"), network, &[])?;
+    Ok(Ends {
+        client: client.netns()?,
+        server: server.netns()?,
+        target: server.ip_on(network)?,
+    })
+}
+
+fn address(end: &Netns, link: &str, last: u8) -> Result<()> {
+    end.ip(&format!("addr add 192.0.2.{last}/24 dev {link}"))?;
+    Ok(())
+}
+
+fn ends(client: Netns, server: Netns) -> Ends {
+    Ends {
+        client,
+        server,
+        target: [192, 0, 2, 2].into(),
+    }
+}

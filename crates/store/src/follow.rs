@@ -28,6 +28,22 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Whether a commit could succeed now; the reason otherwise.
     fn writable(&self) -> Result<(), Error>;
+
+    /// What this process has done to the store.
+    fn figures(&self) -> Figures;
+}
+
+/// What a process has done to a store since it opened it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Durable flushes to the disk.
+    pub flushes: u64,
+    /// Transactions that they made durable.
+    pub commits: u64,
+    /// Most transactions that one flush made durable.
+    pub largest_batch: u64,
+    /// Transactions that were decided on an older image.
+    pub conflicts: u64,
 }
 
 /// A point in the history of a store.

@@ -17,8 +17,8 @@ mod schema;
 mod transaction;
 
 pub use error::Error;
-pub use follow::{Changes, Commit, Following, Revision, Store, Waiting};
+pub use follow::{Changes, Commit, Figures, Following, Revision, Store, Waiting};
 pub use memory::MemoryStore;
-pub use redb_store::{Figures, RedbStore};
+pub use redb_store::RedbStore;
 pub use schema::{Schema, Step};
 pub use transaction::{Compare, Entry, Outcome, Transaction, Write};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::error::Error;
-use crate::follow::{Changes, Commit, Following, Revision, Store, Waiting};
+use crate::follow::{Changes, Commit, Figures, Following, Revision, Store, Waiting};
 use crate::transaction::{Entry, Outcome, Transaction, Write};
 
 /// The contract of [`Store`] in a map.
@@ -19,6 +19,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     number: u64,
+    conflicts: u64,
     entries: BTreeMap<String, (u64, Bytes)>,
     followers: Vec<mpsc::UnboundedSender<Arc<Commit>>>,
 }
@@ -61,6 +62,18 @@ impl Store for MemoryStore {
     fn writable(&self) -> Result<(), Error> {
         Ok(())
     }
+
+    fn figures(&self) -> Figures {
+        let State {
+            number, conflicts, ..
+        } = *self.state();
+        Figures {
+            flushes: number,
+            commits: number,
+            largest_batch: number.min(1),
+            conflicts,
+        }
+    }
 }
 
 impl State {
@@ -70,6 +83,7 @@ impl State {
         for compare in compares {
             let number = self.entries.get(&compare.key).map_or(0, |(n, _)| *n);
             if number != compare.number {
+                self.conflicts += 1;
                 return Ok(Outcome::Conflict { key: compare.key });
             }
         }

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use crate::error::Error;
-use crate::follow::{Following, Store, Waiting};
+use crate::follow::{Figures, Following, Store, Waiting};
 use crate::schema::Schema;
 use crate::transaction::{Outcome, Transaction};
 use file::File;
@@ -39,18 +39,8 @@ struct Shared {
     hindrance: Mutex<Option<Error>>,
     flushes: AtomicU64,
     commits: AtomicU64,
+    largest_batch: AtomicU64,
     conflicts: AtomicU64,
-}
-
-/// What the store has done since it was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
-    /// Durable flushes to the disk.
-    pub flushes: u64,
-    /// Transactions that they made durable.
-    pub commits: u64,
-    /// Transactions that were decided on an older image.
-    pub conflicts: u64,
 }
 
 impl RedbStore {
@@ -72,16 +62,6 @@ impl RedbStore {
             thread: Some(thread),
             shared,
         })
-    }
-
-    /// What has been done since the file was opened.
-    pub fn figures(&self) -> Figures {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Figures {
-            flushes: read(&self.shared.flushes),
-            commits: read(&self.shared.commits),
-            conflicts: read(&self.shared.conflicts),
-        }
     }
 
     fn ask<T: Send + 'static>(
@@ -115,6 +95,16 @@ impl Store for RedbStore {
         match &*self.shared.hindrance() {
             None => Ok(()),
             Some(error) => Err(error.clone()),
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Figures {
+            flushes: read(&self.shared.flushes),
+            commits: read(&self.shared.commits),
+            largest_batch: read(&self.shared.largest_batch),
+            conflicts: read(&self.shared.conflicts),
         }
     }
 }

@@ -119,6 +119,7 @@ async fn commits_that_wait_together_share_a_flush_and_only_one_of_rivals_wins() 
     assert_eq!(numbers, (1..=100).collect::<Vec<_>>());
     let figures = store.figures();
     assert_eq!((figures.commits, figures.conflicts), (100, 100));
+    assert!(figures.largest_batch > 1);
     assert!(figures.flushes < 60, "{} flushes", figures.flushes);
 }
 

@@ -127,7 +127,6 @@ impl Writer {
         for (transaction, outcome) in batch.into_iter().zip(outcomes) {
             match outcome {
                 Ok(Outcome::Committed(number)) if *number > self.revision.number => {
-                    self.shared.commits.fetch_add(1, Ordering::Relaxed);
                     self.revision.number = *number;
                     let commit = Arc::new(Commit {
                         revision: self.revision,
@@ -142,7 +141,12 @@ impl Writer {
                 _ => {}
             }
         }
-        if self.revision != before {
+        let committed = self.revision.number - before.number;
+        if committed > 0 {
+            self.shared
+                .largest_batch
+                .fetch_max(committed, Ordering::Relaxed);
+            self.shared.commits.fetch_add(committed, Ordering::Relaxed);
             self.shared.flushes.fetch_add(1, Ordering::Relaxed);
         }
     }

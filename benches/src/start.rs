@@ -1,11 +1,12 @@
 //! A container's way from the first API call to its first packet.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use contiv_testbed::{BUSYBOX_IMAGE, Engine};
-use nix::sys::socket::{setsockopt, sockopt::ReceiveTimeout};
+use nix::sys::socket::{Shutdown, setsockopt, shutdown, sockopt::ReceiveTimeout};
 use nix::sys::time::{TimeVal, TimeValLike};
 use serde_json::json;
 
@@ -48,26 +49,61 @@ impl<'a> Ground<'a> {
             "HostConfig": { "NetworkMode": self.network },
         });
         let engine = self.engine;
-        std::thread::scope(|scope| {
+        let begin = Instant::now();
+        let made = engine.api_ok("POST", "/containers/create", Some(&wish))?;
+        let id = made["Id"].as_str().context("the engine names no id")?;
+        let arrived = std::thread::scope(|scope| {
             let neighbour = scope.spawn(|| -> Result<Instant> {
                 let accepted = self.listener.accept();
                 let now = Instant::now();
                 accepted.context("wait for the container's connection")?;
                 Ok(now)
             });
-            let begin = Instant::now();
-            let made = engine.api_ok("POST", "/containers/create", Some(&wish))?;
-            let id = made["Id"].as_str().context("the engine names no id")?;
             let run = engine.api_ok("POST", &format!("/containers/{id}/start"), None);
-            let arrived = neighbour
-                .join()
-                .map_err(|_| anyhow!("the neighbour panicked"));
-            let followed = started();
-            engine.api_ok("DELETE", &format!("/containers/{id}?force=1"), None)?;
+            if run.is_err() {
+                // Nobody will connect: the neighbour need not wait for it.
+                shutdown(self.listener.as_raw_fd(), Shutdown::Both).ok();
+            }
+            let arrived = neighbour.join();
             run?;
-            let arrived = arrived??;
-            followed?;
-            Ok(arrived - begin)
-        })
+            arrived.map_err(|_| anyhow!("the neighbour panicked"))?
+        });
+        let followed = started();
+        engine.api_ok("DELETE", &format!("/containers/{id}?force=1"), None)?;
+        followed?;
+        Ok(arrived? - begin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contiv_testbed::{EngineOptions, Host};
+
+    use super::*;
+    use crate::path;
+
+    #[test]
+    fn a_start_is_timed_and_leaves_no_container() {
+        let host = Host::new("start").unwrap();
+        let engine = Engine::start(&host, EngineOptions::default()).unwrap();
+        let ends = path::containers(&engine, "bridge", "default").unwrap();
+        let before = engine.docker(&["ps", "-aq"]).unwrap();
+        let ground = Ground::new(&engine, "bridge", &ends).unwrap();
+        let mut ran = String::new();
+        let took = ground.start(|| {
+            ran = engine.docker(&["ps", "-aq"])?;
+            Ok(())
+        });
+        assert!(took.unwrap() > Duration::ZERO);
+        assert_eq!(ran.lines().count(), before.lines().count() + 1);
+        assert_eq!(engine.docker(&["ps", "-aq"]).unwrap(), before);
+        // A network that is not there is an error of the engine, not a time, and soon.
+        let nowhere = Ground {
+            network: "nowhere",
+            ..ground
+        };
+        let error = nowhere.start(|| Ok(())).unwrap_err();
+        assert!(format!("{error:#}").contains("nowhere"), "{error:#}");
+        assert_eq!(engine.docker(&["ps", "-aq"]).unwrap(), before);
     }
 }

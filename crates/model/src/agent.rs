@@ -13,97 +13,20 @@
 //! | `PUT`, `GET`, `DELETE docker-networks/{id}` | [`DockerNetwork`] |
 //! | `POST status` | [`HostStatus`] → `{}` |
 
+mod mac;
+mod revision;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
+pub use mac::Mac;
+pub use revision::Revision;
+
 /// The version of these messages; a master serves its own and the one before.
 pub const STREAM_VERSION: u32 = 1;
-
-/// A point in the history of the store. A restore from a snapshot starts a new epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Revision {
-    pub epoch: u64,
-    pub number: u64,
-}
-
-impl fmt::Display for Revision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.epoch, self.number)
-    }
-}
-
-impl FromStr for Revision {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let parsed = s.split_once('.').and_then(|(e, n)| {
-            Some(Revision { epoch: e.parse().ok()?, number: n.parse().ok()? })
-        });
-        parsed.ok_or_else(|| format!("revision {s:?} is not of the form EPOCH.NUMBER"))
-    }
-}
-
-/// A MAC address, written `02:02:0a:01:02:01`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Mac(pub [u8; 6]);
-
-impl Mac {
-    /// The address Contiv gives to an endpoint: `02:02` and its IPv4 address.
-    pub fn of_ipv4(ip: Ipv4Addr) -> Mac {
-        let [a, b, c, d] = ip.octets();
-        Mac([0x02, 0x02, a, b, c, d])
-    }
-}
-
-impl fmt::Display for Mac {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
-    }
-}
-
-impl fmt::Debug for Mac {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for Mac {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let mut mac = [0u8; 6];
-        let mut parts = s.split([':', '-']);
-        for byte in &mut mac {
-            *byte = parts
-                .next()
-                .filter(|p| p.len() == 2)
-                .and_then(|p| u8::from_str_radix(p, 16).ok())
-                .ok_or_else(|| format!("{s:?} is not a MAC address such as 02:02:0a:01:02:01"))?;
-        }
-        match parts.next() {
-            None => Ok(Mac(mac)),
-            Some(_) => Err(format!("{s:?} is longer than a MAC address")),
-        }
-    }
-}
-
-impl Serialize for Mac {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Mac {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
-    }
-}
 
 /// First words of a host after its start or the master's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,9 +63,16 @@ pub struct Registered {
 #[serde(rename_all = "camelCase", tag = "type")]
 pub enum StreamMessage {
     /// Everything the host needs; replaces what it knew.
-    Snapshot { revision: Revision, objects: Vec<HostObject> },
+    Snapshot {
+        revision: Revision,
+        objects: Vec<HostObject>,
+    },
     /// The next change, whole: a host applies all of it or none.
-    Change { revision: Revision, put: Vec<HostObject>, delete: Vec<ObjectRef> },
+    Change {
+        revision: Revision,
+        put: Vec<HostObject>,
+        delete: Vec<ObjectRef>,
+    },
     /// Nothing new; sent at least every ten seconds so that a dead master is noticed.
     Bookmark { revision: Revision },
 }
@@ -190,9 +120,10 @@ impl HostObject {
             HostObject::Tenant(t) => (ObjectKind::Tenant, t.name.clone()),
             HostObject::Network(n) => (ObjectKind::Network, format!("{}:{}", n.tenant, n.name)),
             HostObject::Group(g) => (ObjectKind::Group, format!("{}:{}", g.tenant, g.name)),
-            HostObject::Rule(r) => {
-                (ObjectKind::Rule, format!("{}:{}:{}", r.tenant, r.policy, r.id))
-            }
+            HostObject::Rule(r) => (
+                ObjectKind::Rule,
+                format!("{}:{}:{}", r.tenant, r.policy, r.id),
+            ),
             HostObject::Endpoint(e) => (ObjectKind::Endpoint, e.id.clone()),
             HostObject::DockerNetwork(d) => (ObjectKind::DockerNetwork, d.id.clone()),
         };

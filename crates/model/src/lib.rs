@@ -1,9 +1,16 @@
 //! The words of Contiv: objects, their names and rules, and the messages that
 //! masters and hosts exchange. No I/O, no clock.
 //!
-//! [`object`] holds what users write, [`inspect`] what the API answers about
-//! it, [`agent`] what a host and a master say to each other.
+//! [`object`] holds what users write, [`parsed`] what it means once every field
+//! is known to be good, [`inspect`] what the API answers about it, [`agent`] what
+//! a host and a master say to each other.
 
 pub mod agent;
 pub mod inspect;
+mod invalid;
+mod name;
 pub mod object;
+pub mod parsed;
+
+pub use invalid::Invalid;
+pub use name::Name;

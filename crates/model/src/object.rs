@@ -1,8 +1,12 @@
 //! The configuration objects of the REST API, field for field as clients of
 //! the original Contiv know them.
 
+mod key;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use key::Keyed;
 
 /// A tenant: a name space of its own for networks, groups, policies and addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

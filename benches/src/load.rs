@@ -132,7 +132,7 @@ fn pin(side: Side) -> Result<()> {
     let mut usable = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu) == Ok(true));
     let cpu = match side {
         Side::Client => usable.next(),
-        Side::Server => usable.last(),
+        Side::Server => usable.next_back(),
     };
     let mut one = CpuSet::new();
     one.set(cpu.context("no processor may be used")?)?;

@@ -1,3 +1,4 @@
 //! (contents follow)
 
+pub mod program;
 pub mod spec;

@@ -1,0 +1,72 @@
+//! The maps, as `contiv_datapath_abi::maps` lists them.
+
+use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuHashMap};
+use contiv_datapath_abi::Address;
+use contiv_datapath_abi::config::Config;
+use contiv_datapath_abi::counter::{self, DropKey};
+use contiv_datapath_abi::endpoint::{self, AddressKey, Endpoint, Members, Target};
+use contiv_datapath_abi::flow::{self, Flow, FlowKey, Fragment, FragmentKey};
+use contiv_datapath_abi::policy::{
+    self, Decision, DecisionKey, OwnKey, PeerKey, RuleSet, Subject, SubjectKey,
+};
+use contiv_datapath_abi::tenant::{self, Network, PrefixKey, Tenant};
+
+#[map(name = "config")]
+pub static CONFIG: Array<Config> = Array::with_max_entries(1, 0);
+
+#[map(name = "interfaces")]
+pub static INTERFACES: HashMap<u32, u32> = HashMap::with_max_entries(endpoint::SLOTS, 0);
+
+#[map(name = "endpoints")]
+pub static ENDPOINTS: Array<Endpoint> = Array::with_max_entries(endpoint::SLOTS, 0);
+
+#[map(name = "addresses")]
+pub static ADDRESSES: HashMap<AddressKey, Target> =
+    HashMap::with_max_entries(endpoint::ADDRESSES, BPF_F_NO_PREALLOC);
+
+#[map(name = "members")]
+pub static MEMBERS: HashMap<u32, Members> =
+    HashMap::with_max_entries(endpoint::NETWORKS, BPF_F_NO_PREALLOC);
+
+#[map(name = "tenants")]
+pub static TENANTS: Array<Tenant> = Array::with_max_entries(tenant::TENANTS, 0);
+
+#[map(name = "prefixes")]
+pub static PREFIXES: LpmTrie<PrefixKey, Network> = LpmTrie::with_max_entries(tenant::PREFIXES, 0);
+
+#[map(name = "host_addresses")]
+pub static HOST_ADDRESSES: HashMap<Address, u32> =
+    HashMap::with_max_entries(tenant::HOST_ADDRESSES, BPF_F_NO_PREALLOC);
+
+#[map(name = "flows")]
+pub static FLOWS: LruHashMap<FlowKey, Flow> = LruHashMap::with_max_entries(flow::FLOWS, 0);
+
+#[map(name = "fragments")]
+pub static FRAGMENTS: LruHashMap<FragmentKey, Fragment> =
+    LruHashMap::with_max_entries(flow::FRAGMENTS, 0);
+
+#[map(name = "drops")]
+pub static DROPS: PerCpuHashMap<DropKey, u64> =
+    PerCpuHashMap::with_max_entries(counter::DROPS, BPF_F_NO_PREALLOC);
+
+#[map(name = "pol_subjects")]
+pub static POLICY_SUBJECTS: HashMap<SubjectKey, Subject> =
+    HashMap::with_max_entries(policy::SUBJECTS, BPF_F_NO_PREALLOC);
+
+#[map(name = "pol_own")]
+pub static POLICY_OWN: LpmTrie<OwnKey, RuleSet> =
+    LpmTrie::with_max_entries(policy::OWN_ADDRESSES, 0);
+
+#[map(name = "pol_groups")]
+pub static POLICY_GROUPS: HashMap<PeerKey, u32> =
+    HashMap::with_max_entries(policy::PEER_GROUPS, BPF_F_NO_PREALLOC);
+
+#[map(name = "pol_prefixes")]
+pub static POLICY_PREFIXES: LpmTrie<policy::PrefixKey, u32> =
+    LpmTrie::with_max_entries(policy::PEER_PREFIXES, 0);
+
+#[map(name = "pol_decisions")]
+pub static POLICY_DECISIONS: HashMap<DecisionKey, Decision> =
+    HashMap::with_max_entries(policy::DECISIONS, BPF_F_NO_PREALLOC);

@@ -1,0 +1,59 @@
+//! The object file with all programs and maps, and a loader for those who do not pin.
+
+use aya::programs::{ProgramError as Refusal, SchedClassifier};
+use aya::{Ebpf, EbpfLoader};
+use contiv_datapath_abi::programs;
+
+/// The object file that `build.rs` made.
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/datapath.o"));
+
+/// Why programs could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    #[error(
+        "the kernel does not take the data plane's maps: {0}; it needs Linux 6.1 or newer and the right to use BPF"
+    )]
+    Load(#[from] aya::EbpfError),
+    #[error("the kernel does not take program {name}: {source}")]
+    Refused { name: &'static str, source: Refusal },
+    #[error("the object file has no program {0}: build it again")]
+    Missing(&'static str),
+}
+
+/// Programs and maps that live as long as this value, unless somebody pins them.
+pub struct Programs {
+    pub ebpf: Ebpf,
+}
+
+impl Programs {
+    /// Loads all programs with their maps at full size, pinning nothing.
+    pub fn load() -> Result<Programs, ProgramError> {
+        Self::load_with(&mut EbpfLoader::new())
+    }
+
+    /// Loads all programs by a loader that may set pins and sizes of maps.
+    pub fn load_with(loader: &mut EbpfLoader<'_>) -> Result<Programs, ProgramError> {
+        let mut ebpf = loader.load(OBJECT)?;
+        for name in programs::ALL {
+            classifier(&mut ebpf, name)?
+                .load()
+                .map_err(|source| ProgramError::Refused { name, source })?;
+        }
+        Ok(Programs { ebpf })
+    }
+
+    /// The program of this name, one of `contiv_datapath_abi::programs`.
+    pub fn classifier(&mut self, name: &'static str) -> Result<&mut SchedClassifier, ProgramError> {
+        classifier(&mut self.ebpf, name)
+    }
+}
+
+fn classifier<'a>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut SchedClassifier, ProgramError> {
+    let program = ebpf.program_mut(name).ok_or(ProgramError::Missing(name))?;
+    program
+        .try_into()
+        .map_err(|source| ProgramError::Refused { name, source })
+}

@@ -1,7 +1,14 @@
 //! What the API answers about objects: `inspect` documents, conditions, errors.
 
+mod oper;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use oper::{
+    EndpointOper, GlobalOper, GroupOper, NetworkOper, PolicyOper, RuleOper, TenantOper,
+    printed_labels,
+};
 
 /// `{"Config": …, "Oper": …}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -1,6 +1,6 @@
 //! The ways between two ends that are compared.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use contiv_testbed::{Engine, Netns};
 
 use crate::load::Ends;
@@ -50,6 +50,16 @@ pub(crate) fn containers(engine: &Engine, network: &str, name: &str) -> Result<E
         server: server.netns()?,
         target: server.ip_on(network)?,
     })
+}
+
+/// The MTU of the client's link; a path's throughput depends on it.
+pub(crate) fn mtu(ends: &Ends) -> Result<u32> {
+    let links = ends.client.ip("-o link show up type veth")?;
+    let mut words = links.split_whitespace();
+    let mtu = words.find(|word| *word == "mtu").and_then(|_| words.next());
+    mtu.context("the client has no link")?
+        .parse()
+        .context("a link's MTU")
 }
 
 fn address(end: &Netns, link: &str, last: u8) -> Result<()> {

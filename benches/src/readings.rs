@@ -73,7 +73,7 @@ impl Readings {
             })
             .collect();
         json!({
-            "machine": self.machine.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "machine": self.machine,
             "rounds": self.rounds,
             "suites": suites,
             "handlers_ms": self.handlers,

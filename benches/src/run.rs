@@ -94,6 +94,12 @@ pub(crate) fn whole(plan: &Plan, place: &Path) -> Result<()> {
         (Contender::DockerBridge, default),
         (Contender::Contiv, ours.clone()),
     ];
+    for (contender, ends) in &paths {
+        let mtu = path::mtu(ends)?;
+        readings
+            .machine
+            .push(("MTU", format!("{mtu}, {}", contender.title())));
+    }
     let grounds = [
         (
             Contender::DockerNetwork,

@@ -14,6 +14,13 @@ fn every_load_gets_a_figure_from_a_path_and_from_the_same_again() {
 }
 
 #[test]
+fn a_path_has_an_mtu() {
+    let bridge = path::bridge().unwrap();
+    bridge.ends.client.ip("link set eth0 mtu 1400").unwrap();
+    assert_eq!(path::mtu(&bridge.ends).unwrap(), 1400);
+}
+
+#[test]
 fn a_path_that_leads_nowhere_is_an_error_and_not_a_figure() {
     let ends = path::veth().unwrap();
     ends.server.ip("link set left down").unwrap();

@@ -93,6 +93,7 @@ mod tests {
             (1.0, 200.0)
         );
         assert_eq!(quantile(&[7.0], 0.99), 7.0);
+        assert_eq!(quantile(&[1.0, 2.0, 3.0], 0.5), 2.0);
     }
 
     #[test]

@@ -59,4 +59,5 @@ fn causes_that_were_written_by_hand_survive_a_new_run() {
     let edited = first.replace("None is written down yet.", "The moon.\n\nAnd the tide.");
     let second = whole(&readings(0.8), kept(&edited));
     assert!(second.ends_with("## Causes of shortfalls\n\nThe moon.\n\nAnd the tide.\n"));
+    assert_eq!(second.matches("# Contiv beside").count(), 1);
 }

@@ -154,18 +154,21 @@ impl Stack {
     /// One sample of a daemon's metrics, by the line's beginning up to the blank; from netplugin
     /// when `of_agent`, else from netmaster. Absent samples count as zero.
     pub fn metric(&self, of_agent: bool, sample: &str) -> Result<f64> {
-        let address = if of_agent { AGENT } else { MASTER };
-        let reply = self
-            .host
-            .netns()?
-            .http(address.into(), "GET", "/metrics", None, CALL)?;
-        let line = reply
-            .text
+        let text = self.metrics(of_agent)?;
+        let line = text
             .lines()
             .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
         line.map_or(Ok(0.0), |value| {
             value.trim().parse().context("a metric is a number")
         })
+    }
+
+    /// All of a daemon's metrics, as a scrape reads them.
+    pub fn metrics(&self, of_agent: bool) -> Result<String> {
+        let address = if of_agent { AGENT } else { MASTER };
+        let netns = self.host.netns()?;
+        let reply = netns.http(address.into(), "GET", "/metrics", None, CALL)?;
+        Ok(reply.text)
     }
 }
 

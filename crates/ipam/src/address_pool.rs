@@ -222,3 +222,6 @@ impl std::fmt::Display for AddressPool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,3 +204,6 @@ impl fmt::Display for AddressState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,3 +124,6 @@ impl NumberPool {
         Ok(number)
     }
 }
+
+#[cfg(test)]
+mod tests;

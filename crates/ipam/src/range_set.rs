@@ -122,3 +122,6 @@ pub(crate) fn text(set: &RangeSet, print: impl Fn(u128) -> String) -> String {
         .collect();
     parts.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

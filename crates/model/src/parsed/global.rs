@@ -5,6 +5,7 @@ use std::fmt;
 use ipnet::Ipv4Net;
 
 use super::choice::choice;
+use super::subnet::special;
 use crate::agent::ForwardMode;
 use crate::invalid::Invalid;
 use crate::object::{Global, Keyed};
@@ -170,11 +171,15 @@ impl fmt::Display for TagRange {
 }
 
 fn pvt_subnet(text: &str) -> Result<Ipv4Net, Invalid> {
+    let refuse = |why: &str| Err(Invalid::new("pvtSubnet", format!("{text:?} {why}")));
     match text.parse::<Ipv4Net>() {
-        Ok(net) if net.prefix_len() == 16 => Ok(net.trunc()),
-        _ => Err(Invalid::new(
-            "pvtSubnet",
-            format!("{text:?} is not a private subnet; write a /16 such as 172.19.0.0/16"),
-        )),
+        Ok(net) if net.prefix_len() == 16 => match special(net) {
+            Some(why) => refuse(&why),
+            None => Ok(net.trunc()),
+        },
+        _ => refuse("is not a private subnet; write a /16 such as 172.19.0.0/16"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,3 +113,6 @@ fn pool(text: &str) -> Result<Option<Ipv4Range>, Invalid> {
     }
     Ok(Some(Ipv4Range { first, last }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,3 +192,6 @@ fn port(port: u32, protocol: Option<u8>, text: &str) -> Result<Option<u16>, Inva
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

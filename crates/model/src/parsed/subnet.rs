@@ -67,15 +67,15 @@ impl Subnet {
         let Some(bits) = decimal(bits) else {
             return refuse(form);
         };
+        let (first, last) = addresses.split_once('-').unwrap_or((addresses, addresses));
+        let (Ok(first), Ok(last)) = (first.parse::<Ipv4Addr>(), last.parse::<Ipv4Addr>()) else {
+            return refuse(form);
+        };
         if !(WIDEST..=NARROWEST).contains(&bits) {
             return refuse(
                 "has a prefix length that networks cannot have; choose one from 8 to 31",
             );
         }
-        let (first, last) = addresses.split_once('-').unwrap_or((addresses, addresses));
-        let (Ok(first), Ok(last)) = (first.parse::<Ipv4Addr>(), last.parse::<Ipv4Addr>()) else {
-            return refuse(form);
-        };
         let net = Ipv4Net::new(first, bits)
             .expect("a length up to 31 is one of IPv4")
             .trunc();
@@ -86,10 +86,8 @@ impl Subnet {
         if !net.contains(&last) {
             return refuse("is a range that leaves its subnet; widen the subnet or end earlier");
         }
-        for (special, what) in SPECIAL {
-            if special.contains(&net) {
-                return refuse(&format!("lies in {special}, {what}; choose another subnet"));
-            }
+        if let Some(why) = special(net) {
+            return refuse(&why);
         }
         let subnet = Subnet { net, range };
         if subnet.usable().is_none() {
@@ -109,6 +107,12 @@ const SPECIAL: [(Ipv4Net, &str); 4] = [
 
 const fn net(first: u8, bits: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(first, 0, 0, 0), bits)
+}
+
+/// Why no endpoint can have addresses of this subnet.
+pub(super) fn special(net: Ipv4Net) -> Option<String> {
+    let (special, what) = SPECIAL.iter().find(|(special, _)| special.contains(&net))?;
+    Some(format!("lies in {special}, {what}; choose another subnet"))
 }
 
 /// A small decimal number without sign or leading zeros.
@@ -132,3 +136,6 @@ impl fmt::Display for Subnet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+//! Decisions: a request and an image in, a transaction or a refusal out.
+
+mod address;
+mod bootstrap;
+mod claim;
+mod docker_network;
+mod endpoint;
+mod expected;
+mod global;
+mod group;
+mod network;
+mod policy;
+mod prefixes;
+mod rule;
+mod settle;
+mod tenant;
+
+pub use address::{release_address, request_address};
+pub use bootstrap::{Presets, bootstrap};
+pub use docker_network::{delete_docker_network, put_docker_network};
+pub use endpoint::{delete_endpoint, put_endpoint};
+pub use global::{delete_global, put_global};
+pub use group::{delete_group, put_group};
+pub use network::{delete_network, put_network};
+pub use policy::{delete_policy, put_policy};
+pub use rule::{delete_rule, put_rule};
+pub use settle::{expire, settle};
+pub use tenant::{delete_tenant, put_tenant};
+
+#[cfg(test)]
+mod tests;

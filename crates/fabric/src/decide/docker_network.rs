@@ -1,0 +1,108 @@
+//! Which object an engine's network stands for.
+
+use std::net::IpAddr;
+
+use contiv_ipam::AddressState;
+use contiv_model::agent::{DockerNetwork, PoolRef};
+
+use crate::decision::{Decided, Draft, settled};
+use crate::image::{Image, KnownNetwork};
+use crate::key::Key;
+use crate::record::Guard;
+use crate::refusal::Refusal;
+
+/// Remembers what an engine's network stands for, and holds its auxiliary addresses.
+pub fn put_docker_network(image: &Image, binding: &DockerNetwork) -> Decided<()> {
+    let known = image.docker_network(&binding.id);
+    if let Some(known) = known {
+        if known == binding {
+            return Ok(settled(()));
+        }
+        check_host(known, &binding.host)?;
+    }
+    let pool = PoolRef {
+        tenant: binding.tenant.clone(),
+        network: binding.network.clone(),
+        group: binding.group.clone(),
+    };
+    let network = image.pool_network(&pool)?;
+    let mut draft = Draft::new(image);
+    draft.rely_on(&Key::Network(network.record.object.key.clone()));
+    draft.put(&Key::NetworkGuard(network.record.number), &Guard {});
+    if let Some(known) = known {
+        let dropped = |a: &&IpAddr| !binding.aux_addresses.contains(a);
+        for address in known.aux_addresses.iter().filter(dropped) {
+            release(&mut draft, image, known, *address);
+        }
+    }
+    for address in &binding.aux_addresses {
+        hold(&mut draft, image, network, binding, *address)?;
+    }
+    draft.put(&Key::DockerNetwork(binding.id.clone()), binding);
+    Ok(draft.answer(()))
+}
+
+/// Forgets an engine's network and frees its auxiliary addresses.
+pub fn delete_docker_network(image: &Image, host: &str, id: &str) -> Decided<()> {
+    let Some(known) = image.docker_network(id) else {
+        return Ok(settled(()));
+    };
+    check_host(known, host)?;
+    let mut draft = Draft::new(image);
+    for address in &known.aux_addresses {
+        release(&mut draft, image, known, *address);
+    }
+    draft.delete(&Key::DockerNetwork(id.to_owned()));
+    Ok(draft.answer(()))
+}
+
+fn check_host(known: &DockerNetwork, host: &str) -> Result<(), Refusal> {
+    if known.host == host {
+        return Ok(());
+    }
+    let message = format!(
+        "Docker network {} is one of host {}, not of {host}",
+        known.id, known.host
+    );
+    Err(Refusal::conflict("host", message))
+}
+
+fn hold(
+    draft: &mut Draft<'_>,
+    image: &Image,
+    network: &KnownNetwork,
+    binding: &DockerNetwork,
+    address: IpAddr,
+) -> Result<(), Refusal> {
+    let inside = match address {
+        IpAddr::V4(ipv4) => network.parsed.subnet.has_host(ipv4),
+        IpAddr::V6(ipv6) => {
+            let subnet = network.parsed.ipv6_subnet;
+            subnet.is_some_and(|net| net.contains(&ipv6) && net.network() != ipv6)
+        }
+    };
+    if !inside {
+        let message = format!(
+            "{address} is not an address of network {}; choose one of its subnet",
+            network.parsed.name
+        );
+        return Err(Refusal::invalid("auxAddresses", message));
+    }
+    let number = network.record.number;
+    let held = AddressState::hold(image.address(number, address), &binding.id, &binding.host)
+        .map_err(|refusal| Refusal::conflict("auxAddresses", format!("{address}: {refusal}")))?;
+    draft.put(&Key::Address(number, address), &held);
+    Ok(())
+}
+
+/// The network may be gone, and its addresses with it, or another one have the name.
+fn release(draft: &mut Draft<'_>, image: &Image, known: &DockerNetwork, address: IpAddr) {
+    let Some(network) = image.network(&format!("{}:{}", known.tenant, known.network)) else {
+        return;
+    };
+    let number = network.record.number;
+    let state = image.address(number, address).cloned();
+    if state.is_some() && AddressState::let_go(state, &known.id, &known.host).is_none() {
+        draft.delete(&Key::Address(number, address));
+    }
+}

@@ -1,0 +1,154 @@
+//! Groups.
+
+use std::net::IpAddr;
+
+use contiv_model::object::{EndpointGroup, Keyed};
+use contiv_model::parsed::ParsedGroup;
+
+use super::tenant::counted;
+use super::{claim, expected};
+use crate::decision::{Decided, Draft, settled};
+use crate::image::{Image, KnownGroup, KnownNetwork};
+use crate::key::{Key, Numbered};
+use crate::record::{GroupRecord, Guard, Meta, Stamp};
+use crate::refusal::Refusal;
+
+/// Makes a group, or replaces the policies of one that exists: its network and its
+/// pool stay.
+///
+/// 1. Its tenant, its network and its policies exist, and no network of the tenant has
+///    its name: both become Docker networks.
+/// 2. Its pool is made of addresses of the network that nobody has, in use or pooled.
+pub fn put_group(
+    image: &Image,
+    stamp: &Stamp,
+    group: &EndpointGroup,
+    expected: Option<u64>,
+) -> Decided<EndpointGroup> {
+    let parsed = group.parse()?;
+    let mut object = group.clone();
+    object.key = object.key_of_fields();
+    let name = object.key.clone();
+    let key = Key::Group(name.clone());
+    expected::check(image, &key, expected)?;
+    image.required_tenant(&parsed.tenant)?;
+    let network_key = format!("{}:{}", parsed.tenant, parsed.network);
+    let Some(network) = image.network(&network_key) else {
+        let message = format!("network {network_key} does not exist; create it first");
+        return Err(Refusal::invalid("networkName", message));
+    };
+    let known = image.group(&name);
+    match known {
+        Some(known) if known.record.object == object => return Ok(settled(object)),
+        Some(known) => check_unmoved(known, &parsed)?,
+        None => check_place(image, network, &parsed)?,
+    }
+    for policy in &parsed.policies {
+        let policy = format!("{}:{policy}", parsed.tenant);
+        if image.policy(&policy).is_none() {
+            let message = format!("policy {policy} does not exist; create it first");
+            return Err(Refusal::invalid("policies", message));
+        }
+    }
+    let mut draft = Draft::new(image);
+    draft.rely_on(&Key::Network(network_key));
+    draft.put(&Key::TenantGuard(parsed.tenant.to_string()), &Guard {});
+    let record = match known {
+        Some(known) => GroupRecord {
+            object,
+            ..known.record.clone()
+        },
+        None => {
+            draft.put(&Key::NetworkGuard(network.record.number), &Guard {});
+            GroupRecord {
+                meta: Meta::from(stamp),
+                number: claim::number(&mut draft, image, Numbered::Groups, &name)?,
+                object,
+            }
+        }
+    };
+    draft.put(&key, &record);
+    Ok(draft.answer(record.object))
+}
+
+/// Deletes a group that has no endpoints. Rules that name it match nothing from then on.
+pub fn delete_group(image: &Image, name: &str, expected: Option<u64>) -> Decided<()> {
+    let key = Key::Group(name.to_owned());
+    expected::check(image, &key, expected)?;
+    let Some(known) = image.group(name) else {
+        return Err(Refusal::not_found(format!("group {name} not found")));
+    };
+    let endpoints = image.endpoints_of_group(name).count();
+    if endpoints > 0 {
+        let message = format!(
+            "group {name} still has {}; remove their containers first",
+            counted(endpoints, "endpoint")
+        );
+        return Err(Refusal::conflict("", message));
+    }
+    let mut draft = Draft::new(image);
+    let ParsedGroup {
+        tenant, network, ..
+    } = &known.parsed;
+    draft.put(&Key::TenantGuard(tenant.to_string()), &Guard {});
+    if let Some(network) = image.network(&format!("{tenant}:{network}")) {
+        draft.put(&Key::NetworkGuard(network.record.number), &Guard {});
+    }
+    draft.delete(&Key::Number(Numbered::Groups, known.record.number));
+    draft.delete(&key);
+    Ok(draft.answer(()))
+}
+
+fn check_unmoved(known: &KnownGroup, wish: &ParsedGroup) -> Result<(), Refusal> {
+    let ParsedGroup {
+        tenant,
+        name,
+        network,
+        pool,
+        ..
+    } = &known.parsed;
+    if *network != wish.network {
+        let message = format!(
+            "group {tenant}:{name} is in network {network} and cannot move to another; delete it \
+             and create it anew"
+        );
+        return Err(Refusal::conflict("networkName", message));
+    }
+    if *pool != wish.pool {
+        let message = format!(
+            "the pool of group {tenant}:{name} cannot be changed; delete it and create it anew"
+        );
+        return Err(Refusal::conflict("ipPool", message));
+    }
+    Ok(())
+}
+
+fn check_place(image: &Image, network: &KnownNetwork, wish: &ParsedGroup) -> Result<(), Refusal> {
+    let name = format!("{}:{}", wish.tenant, wish.name);
+    if image.network(&name).is_some() {
+        let message = format!(
+            "{name} is the name of a network, and both become Docker networks; choose another"
+        );
+        return Err(Refusal::conflict("groupName", message));
+    }
+    wish.check_pool_within(&network.parsed)?;
+    for (_, other) in image.groups_of_network(&network.record.object.key) {
+        wish.check_apart_from(&other.parsed)
+            .map_err(Refusal::clash)?;
+    }
+    let Some(pool) = wish.pool else {
+        return Ok(());
+    };
+    let range = IpAddr::from(pool.first)..=IpAddr::from(pool.last);
+    let used = image.addresses_within(network.record.number, range).next();
+    match used {
+        None => Ok(()),
+        Some((address, state)) => {
+            let message = format!(
+                "{pool} has {address} in it, which belongs to {state}; choose addresses that \
+                 nobody has"
+            );
+            Err(Refusal::conflict("ipPool", message))
+        }
+    }
+}

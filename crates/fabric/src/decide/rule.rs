@@ -1,0 +1,129 @@
+//! Rules.
+
+use std::net::IpAddr;
+
+use contiv_model::agent::Direction;
+use contiv_model::object::{Keyed, Rule};
+use contiv_model::parsed::ParsedRule;
+
+use super::{claim, expected};
+use crate::decision::{Decided, Draft, settled};
+use crate::image::Image;
+use crate::key::{Key, Numbered};
+use crate::record::{Guard, Meta, RuleRecord, Stamp};
+use crate::refusal::Refusal;
+
+/// Makes a rule, or edits it: its number and uid stay.
+pub fn put_rule(image: &Image, stamp: &Stamp, rule: &Rule, expected: Option<u64>) -> Decided<Rule> {
+    let parsed = rule.parse()?;
+    let mut object = rule.clone();
+    object.key = object.key_of_fields();
+    let key = Key::Rule(object.key.clone());
+    expected::check(image, &key, expected)?;
+    let known = image.rule(&object.key);
+    if known.is_some_and(|known| known.record.object == object) {
+        return Ok(settled(object));
+    }
+    check_references(image, rule, &parsed)?;
+    let mut draft = Draft::new(image);
+    draft.rely_on(&Key::Policy(format!("{}:{}", parsed.tenant, parsed.policy)));
+    draft.put(&Key::TenantGuard(parsed.tenant.to_string()), &Guard {});
+    let record = match known {
+        Some(known) => RuleRecord {
+            object,
+            ..known.record.clone()
+        },
+        None => RuleRecord {
+            meta: Meta::from(stamp),
+            number: claim::number(&mut draft, image, Numbered::Rules, &object.key)?,
+            object,
+        },
+    };
+    draft.put(&key, &record);
+    Ok(draft.answer(record.object))
+}
+
+/// Deletes a rule. Its number is never given again.
+pub fn delete_rule(image: &Image, name: &str, expected: Option<u64>) -> Decided<()> {
+    let key = Key::Rule(name.to_owned());
+    expected::check(image, &key, expected)?;
+    let Some(known) = image.rule(name) else {
+        return Err(Refusal::not_found(format!("rule {name} not found")));
+    };
+    let mut draft = Draft::new(image);
+    draft.delete(&key);
+    draft.delete(&Key::Number(Numbered::Rules, known.record.number));
+    let tenant = known.parsed.tenant.to_string();
+    draft.put(&Key::TenantGuard(tenant), &Guard {});
+    Ok(draft.answer(()))
+}
+
+/// What a rule names must exist:
+///
+/// 1. its tenant and its policy,
+/// 2. the group or the network that is its peer,
+/// 3. an own address of an incoming rule: the policy is that of exactly one group,
+///    and the address that of one of the group's endpoints.
+fn check_references(image: &Image, rule: &Rule, parsed: &ParsedRule) -> Result<(), Refusal> {
+    let tenant = &parsed.tenant;
+    image.required_tenant(tenant)?;
+    let policy = format!("{tenant}:{}", parsed.policy);
+    if image.policy(&policy).is_none() {
+        let message = format!("policy {policy} does not exist; create it first");
+        return Err(Refusal::invalid("policyName", message));
+    }
+    let incoming = parsed.direction == Direction::In;
+    if let Some(group) = &parsed.peer_group
+        && image.group(&format!("{tenant}:{group}")).is_none()
+    {
+        let field = match incoming {
+            true => "fromEndpointGroup",
+            false => "toEndpointGroup",
+        };
+        let message = format!("group {tenant}:{group} does not exist; create it first");
+        return Err(Refusal::invalid(field, message));
+    }
+    if let Some(network) = &parsed.peer_network
+        && image.network(&format!("{tenant}:{network}")).is_none()
+    {
+        let field = match incoming {
+            true => "fromNetwork",
+            false => "toNetwork",
+        };
+        let message = format!("network {tenant}:{network} does not exist; create it first");
+        return Err(Refusal::invalid(field, message));
+    }
+    if incoming && !rule.to_ip_address.is_empty() {
+        check_own_address(image, rule, parsed)?;
+    }
+    Ok(())
+}
+
+fn check_own_address(image: &Image, rule: &Rule, parsed: &ParsedRule) -> Result<(), Refusal> {
+    let text = &rule.to_ip_address;
+    let refuse = |why: String| Err(Refusal::invalid("toIpAddress", format!("{text:?} {why}")));
+    let users: Vec<&str> = image
+        .groups_of(&parsed.tenant)
+        .filter(|(_, group)| group.parsed.policies.contains(&parsed.policy))
+        .map(|(key, _)| key)
+        .collect();
+    let [group] = users.as_slice() else {
+        return refuse(format!(
+            "limits an incoming rule to one endpoint, so policy {} must be that of exactly one \
+             group, and {} have it; leave toIpAddress out",
+            parsed.policy,
+            users.len()
+        ));
+    };
+    let held = |address: IpAddr| {
+        image
+            .endpoints_of_group(group)
+            .any(|endpoint| endpoint.addresses().any(|a| a == address))
+    };
+    match text.parse::<IpAddr>() {
+        Ok(address) if held(address) => Ok(()),
+        _ => refuse(format!(
+            "is not the address of an endpoint of group {group}; name one, or leave toIpAddress out"
+        )),
+    }
+}

@@ -1,0 +1,187 @@
+//! Where each record lives in the store.
+//!
+//! | key | record |
+//! | --- | --- |
+//! | `/objects/global` | [`GlobalRecord`] |
+//! | `/objects/tenants/T` | [`TenantRecord`] |
+//! | `/objects/networks/T:N` | [`NetworkRecord`] |
+//! | `/objects/groups/T:G` | [`GroupRecord`] |
+//! | `/objects/policies/T:P` | [`PolicyRecord`] |
+//! | `/objects/rules/T:P:R` | [`RuleRecord`] |
+//! | `/endpoints/ID` | [`EndpointRecord`] |
+//! | `/docker-networks/ID` | [`DockerNetwork`](contiv_model::agent::DockerNetwork) |
+//! | `/numbers/{tenants,networks,groups,rules}/NUMBER` | [`Owner`]: the object that has the number |
+//! | `/counters/{tenants,networks,groups,rules}` | [`Counter`]: the number given last |
+//! | `/tags/{vlan,vxlan}/TAG` | [`Owner`]: the network that has the tag |
+//! | `/addresses/NUMBER/ADDRESS` | [`AddressState`], below its network's number |
+//! | `/guards/fabric`, `/guards/tenants/T`, `/guards/networks/NUMBER` | [`Guard`] |
+//!
+//! A compare sees one key, yet "no group is in this network" is about keys that do
+//! not exist. So whatever adds to a network, a tenant or the list of networks also
+//! writes the *guard* of it, and whatever relies on what is absent there compares
+//! the guard. Of two such transactions that were decided on one image, the second
+//! is decided anew.
+
+use std::fmt;
+use std::net::IpAddr;
+
+#[allow(unused_imports, reason = "the table above links to it")]
+use contiv_ipam::AddressState;
+use contiv_model::agent::Encap;
+
+#[allow(unused_imports, reason = "the table above links to them")]
+use crate::record::{
+    Counter, EndpointRecord, GlobalRecord, GroupRecord, Guard, NetworkRecord, Owner, PolicyRecord,
+    RuleRecord, TenantRecord,
+};
+
+/// A place in the store, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    Global,
+    Tenant(String),
+    Network(String),
+    Group(String),
+    Policy(String),
+    Rule(String),
+    Endpoint(String),
+    DockerNetwork(String),
+    Number(Numbered, u32),
+    Counter(Numbered),
+    Tag(Encap, u32),
+    /// An address of the network that has this number.
+    Address(u32, IpAddr),
+    FabricGuard,
+    TenantGuard(String),
+    NetworkGuard(u32),
+}
+
+/// What has a number of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Numbered {
+    Tenants,
+    Networks,
+    Groups,
+    Rules,
+}
+
+impl Numbered {
+    fn word(self) -> &'static str {
+        match self {
+            Numbered::Tenants => "tenants",
+            Numbered::Networks => "networks",
+            Numbered::Groups => "groups",
+            Numbered::Rules => "rules",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Numbered> {
+        let all = [
+            Numbered::Tenants,
+            Numbered::Networks,
+            Numbered::Groups,
+            Numbered::Rules,
+        ];
+        all.into_iter().find(|numbered| numbered.word() == word)
+    }
+}
+
+impl fmt::Display for Numbered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Key::Global => f.write_str("/objects/global"),
+            Key::Tenant(name) => write!(f, "/objects/tenants/{name}"),
+            Key::Network(name) => write!(f, "/objects/networks/{name}"),
+            Key::Group(name) => write!(f, "/objects/groups/{name}"),
+            Key::Policy(name) => write!(f, "/objects/policies/{name}"),
+            Key::Rule(name) => write!(f, "/objects/rules/{name}"),
+            Key::Endpoint(id) => write!(f, "/endpoints/{id}"),
+            Key::DockerNetwork(id) => write!(f, "/docker-networks/{id}"),
+            Key::Number(of, number) => write!(f, "/numbers/{}/{number}", of.word()),
+            Key::Counter(of) => write!(f, "/counters/{}", of.word()),
+            Key::Tag(Encap::Vlan, tag) => write!(f, "/tags/vlan/{tag}"),
+            Key::Tag(Encap::Vxlan, tag) => write!(f, "/tags/vxlan/{tag}"),
+            Key::Address(network, address) => write!(f, "/addresses/{network}/{address}"),
+            Key::FabricGuard => f.write_str("/guards/fabric"),
+            Key::TenantGuard(name) => write!(f, "/guards/tenants/{name}"),
+            Key::NetworkGuard(number) => write!(f, "/guards/networks/{number}"),
+        }
+    }
+}
+
+impl Key {
+    /// The place that a key of the store names; none when it is not one of ours.
+    pub fn parse(key: &str) -> Option<Key> {
+        let mut parts = key.strip_prefix('/')?.splitn(3, '/');
+        let (first, second, third) = (parts.next()?, parts.next()?, parts.next());
+        let named = || third.map(str::to_owned);
+        let number = || third.and_then(|n| n.parse().ok());
+        Some(match (first, second) {
+            ("objects", "global") => Key::Global,
+            ("objects", "tenants") => Key::Tenant(named()?),
+            ("objects", "networks") => Key::Network(named()?),
+            ("objects", "groups") => Key::Group(named()?),
+            ("objects", "policies") => Key::Policy(named()?),
+            ("objects", "rules") => Key::Rule(named()?),
+            ("endpoints", _) => Key::Endpoint(key.strip_prefix("/endpoints/")?.to_owned()),
+            ("docker-networks", _) => {
+                Key::DockerNetwork(key.strip_prefix("/docker-networks/")?.to_owned())
+            }
+            ("numbers", of) => Key::Number(Numbered::parse(of)?, number()?),
+            ("counters", of) => Key::Counter(Numbered::parse(of)?),
+            ("tags", "vlan") => Key::Tag(Encap::Vlan, number()?),
+            ("tags", "vxlan") => Key::Tag(Encap::Vxlan, number()?),
+            ("addresses", network) => Key::Address(network.parse().ok()?, third?.parse().ok()?),
+            ("guards", "fabric") => Key::FabricGuard,
+            ("guards", "tenants") => Key::TenantGuard(named()?),
+            ("guards", "networks") => Key::NetworkGuard(number()?),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_read_as_it_is_written() {
+        let name = || "blue:web".to_owned();
+        for key in [
+            Key::Global,
+            Key::Tenant("blue".into()),
+            Key::Network(name()),
+            Key::Group(name()),
+            Key::Policy(name()),
+            Key::Rule("blue:web:1".into()),
+            Key::Endpoint("a/b/c".into()),
+            Key::DockerNetwork("0123".into()),
+            Key::Number(Numbered::Rules, 16),
+            Key::Counter(Numbered::Groups),
+            Key::Tag(Encap::Vlan, 4094),
+            Key::Tag(Encap::Vxlan, 1),
+            Key::Address(7, "10.1.1.1".parse().unwrap()),
+            Key::Address(7, "fd00::1".parse().unwrap()),
+            Key::FabricGuard,
+            Key::TenantGuard("blue".into()),
+            Key::NetworkGuard(7),
+        ] {
+            assert_eq!(Key::parse(&key.to_string()), Some(key));
+        }
+        for foreign in [
+            "",
+            "/",
+            "objects/global",
+            "/objects/volumes/x",
+            "/tags/vlan/x",
+        ] {
+            assert_eq!(Key::parse(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// The numbers that the tests play with: a window of this width, somewhere.
-const WIDTH: u128 = 48;
+const WIDTH: u128 = 24;
 
 #[derive(Clone, Debug)]
 enum Change {

@@ -62,7 +62,8 @@ fn whole(readings: &Readings, causes: Option<&str>) -> String {
     let _ = write!(
         out,
         "| rounds | {} |\n\n\
-         All contenders take turns in every round, and who is first changes. Client and server are \
+         All contenders take turns, and who is first changes; a round's figure is the median of its \
+         turns. Client and server are \
          threads in the namespaces of the two ends, on a processor of their own each. Ours is a \
          group with connection tracking and {RULES} rules, which deny what they do not name, both \
          ways. A ratio is one of medians over the rounds, with its 95 % bootstrap interval; it \

@@ -22,7 +22,9 @@ const DOCKER_NETWORK: &str = "bench-docker";
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     rounds: usize,
-    /// Of one load on one path.
+    /// Turns that every path has in a round; many short ones meet the same noise as each other.
+    turns: usize,
+    /// Of one load on one path, in one turn.
     time: Duration,
     /// Containers that each contender starts in one round.
     starts: usize,
@@ -33,7 +35,8 @@ impl Plan {
     pub(crate) fn full(rounds: usize) -> Self {
         Self {
             rounds,
-            time: Duration::from_secs(1),
+            turns: 5,
+            time: Duration::from_millis(250),
             starts: 20,
         }
     }
@@ -42,6 +45,7 @@ impl Plan {
     pub(crate) fn quick() -> Self {
         Self {
             rounds: 1,
+            turns: 1,
             time: Duration::from_millis(200),
             starts: 3,
         }
@@ -124,7 +128,8 @@ pub(crate) fn whole(plan: &Plan, place: &Path) -> Result<()> {
     report::write(&readings, place)
 }
 
-/// Every load on every path; who is first moves on with the rounds.
+/// Every load on every path, in turns; who is first moves on. A round's figure is the median of its
+/// turns.
 fn traffic(
     plan: &Plan,
     paths: &[(Contender, Ends)],
@@ -132,12 +137,15 @@ fn traffic(
     readings: &mut Readings,
 ) -> Result<()> {
     for load in Load::ALL {
-        for turn in 0..paths.len() {
-            let (contender, ends) = &paths[(round + turn) % paths.len()];
-            let figure = load
-                .run(ends, plan.time)
-                .with_context(|| format!("the {}", contender.title()))?;
-            readings.note(Suite::Traffic(load), *contender, figure);
+        let mut figures = vec![Vec::with_capacity(plan.turns); paths.len()];
+        for turn in 0..plan.turns * paths.len() {
+            let index = (round + turn + turn / paths.len()) % paths.len();
+            let (contender, ends) = &paths[index];
+            let figure = load.run(ends, plan.time);
+            figures[index].push(figure.with_context(|| format!("the {}", contender.title()))?);
+        }
+        for ((contender, _), figures) in paths.iter().zip(&figures) {
+            readings.note(Suite::Traffic(load), *contender, median(figures));
         }
     }
     Ok(())

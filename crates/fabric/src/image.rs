@@ -13,7 +13,7 @@ mod read;
 pub use addresses::AddressOwner;
 pub use applied::{Applied, Before};
 
-pub(crate) use pool::Pool;
+pub(crate) use pool::{Pool, text};
 
 use std::collections::BTreeMap;
 
@@ -114,7 +114,7 @@ impl Image {
         self.delete(key, applied);
         match parsed {
             Key::Global => {
-                self.global = Some(known(key, value, |r: &GlobalRecord| r.object.parse())?)
+                self.global = Some(known(key, value, |r: &GlobalRecord| r.object.parse())?);
             }
             Key::Tenant(name) => {
                 self.tenants.insert(name, read(key, value)?);

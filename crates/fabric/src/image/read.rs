@@ -102,6 +102,16 @@ impl Image {
         below(&self.rules, owner)
     }
 
+    /// The rules whose peer is this group, by key.
+    pub fn rules_about_group(&self, group: &str) -> impl Iterator<Item = &str> {
+        let rules = members(&self.indexes.rules_by_peer, group);
+        rules.filter(|key| {
+            self.rules
+                .get(*key)
+                .is_some_and(|r| r.parsed.peer_group.is_some())
+        })
+    }
+
     pub fn endpoint(&self, id: &str) -> Option<&EndpointRecord> {
         self.endpoints.get(id)
     }

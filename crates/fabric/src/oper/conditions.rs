@@ -1,0 +1,142 @@
+//! The conditions of an object.
+//!
+//! 1. `Realised`, one for each live host: the object has its Docker network there. Only
+//!    what is to have one has this condition.
+//! 2. Each problem that a live host has with the object, under the problem's own name.
+//! 3. `Ready`, for the whole fabric: every live host has applied the object's last
+//!    change, has realised it where it is to, and has no problem with it.
+
+use contiv_model::agent::{ObjectKind, ObjectRef, Problem};
+use contiv_model::inspect::Condition;
+
+use crate::image::Image;
+use crate::key::Key;
+use crate::reports::{HostReport, HostReports};
+
+const READY: &str = "Ready";
+const REALISED: &str = "Realised";
+
+/// What the conditions are of.
+pub(super) struct Subject<'a> {
+    /// How hosts call it, if they do.
+    object: Option<ObjectRef>,
+    /// Number of its last commit.
+    number: u64,
+    docker_network: bool,
+    /// The one host that it is on.
+    host: Option<&'a str>,
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn new(image: &Image, kind: ObjectKind, name: &str, key: &Key) -> Subject<'a> {
+        let key_of_object = name.to_owned();
+        let object = ObjectRef {
+            kind,
+            key: key_of_object,
+        };
+        Subject {
+            object: Some(object),
+            ..Subject::without_word(image, key)
+        }
+    }
+
+    pub(super) fn without_word(image: &Image, key: &Key) -> Subject<'a> {
+        Subject {
+            object: None,
+            number: image.number_of(&key.to_string()),
+            docker_network: false,
+            host: None,
+        }
+    }
+
+    pub(super) fn with_docker_network(self) -> Subject<'a> {
+        Subject {
+            docker_network: true,
+            ..self
+        }
+    }
+
+    pub(super) fn on(self, host: &'a str) -> Subject<'a> {
+        Subject {
+            host: Some(host),
+            ..self
+        }
+    }
+
+    pub(super) fn conditions(&self, reports: &HostReports) -> Vec<Condition> {
+        let here = |(host, _): &(&str, &HostReport)| self.host.is_none_or(|own| own == *host);
+        let mut conditions = Vec::new();
+        let mut late = Vec::new();
+        let mut hosts = 0;
+        for (host, report) in reports.live().filter(here) {
+            hosts += 1;
+            let problems = self.problems(report);
+            let realised = !self.docker_network || self.is_realised(report);
+            if self.docker_network {
+                conditions.push(realised_on(host, realised, problems.first().copied()));
+            }
+            conditions.extend(problems.iter().map(|problem| problem_on(host, problem)));
+            match problems.first() {
+                Some(problem) => late.push(format!("{host}: {}", problem.message)),
+                None if report.applied.number < self.number => {
+                    late.push(format!("{host} has not applied it yet"));
+                }
+                None if !realised => late.push(format!("{host} has no Docker network for it yet")),
+                None => {}
+            }
+        }
+        if self.host.is_some() && hosts == 0 {
+            late.push("its host is away".into());
+        }
+        conditions.insert(0, ready(&late));
+        conditions
+    }
+
+    fn problems<'r>(&self, report: &'r HostReport) -> Vec<&'r Problem> {
+        let own = |problem: &&Problem| self.object.as_ref() == Some(&problem.object);
+        report.problems.iter().filter(own).collect()
+    }
+
+    fn is_realised(&self, report: &HostReport) -> bool {
+        let object = self.object.as_ref();
+        object.is_some_and(|object| report.realised.contains(object))
+    }
+}
+
+fn ready(late: &[String]) -> Condition {
+    Condition {
+        kind: READY.into(),
+        status: late.is_empty(),
+        reason: match late {
+            [] => "Applied".into(),
+            _ => "Waiting".into(),
+        },
+        message: late.join("; "),
+        host: String::new(),
+    }
+}
+
+fn realised_on(host: &str, status: bool, problem: Option<&Problem>) -> Condition {
+    let (reason, message) = match (status, problem) {
+        (true, _) => ("DockerNetworkMade", ""),
+        (false, Some(problem)) => (problem.reason.as_str(), problem.message.as_str()),
+        (false, None) => ("Waiting", "the host has not made its Docker network yet"),
+    };
+    Condition {
+        kind: REALISED.into(),
+        status,
+        reason: reason.into(),
+        message: message.into(),
+        host: host.into(),
+    }
+}
+
+fn problem_on(host: &str, problem: &Problem) -> Condition {
+    Condition {
+        kind: problem.reason.clone(),
+        status: true,
+        reason: problem.reason.clone(),
+        message: problem.message.clone(),
+        host: host.into(),
+    }
+}

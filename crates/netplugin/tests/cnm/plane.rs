@@ -1,0 +1,73 @@
+//! A data plane of memory, which can be told to fail.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use contiv_datapath::spec::{Desired, EndpointSpec};
+use contiv_model::agent::TakenPrefix;
+use netplugin::{Attachment, DataPlane, EndpointFacts, Error};
+
+/// What the kernel would hold; clones are the same one, and it outlives agents.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MemoryPlane(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) endpoints: BTreeMap<String, EndpointSpec>,
+    pub(crate) refuse_to_apply: bool,
+    pub(crate) refuse_to_add: bool,
+    pub(crate) refuse_to_remove: bool,
+}
+
+impl MemoryPlane {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn refused<T>(what: &str) -> Result<T, Error> {
+    Err(Error::DataPlane(format!("the kernel refuses to {what}")))
+}
+
+impl DataPlane for MemoryPlane {
+    fn apply(&mut self, desired: &Desired) -> Result<(), Error> {
+        let mut state = self.state();
+        if state.refuse_to_apply {
+            return refused("apply");
+        }
+        state.endpoints.clone_from(&desired.local);
+        Ok(())
+    }
+
+    fn add_endpoint(&mut self, id: &str, spec: &EndpointSpec) -> Result<(), Error> {
+        let mut state = self.state();
+        if state.refuse_to_add {
+            return refused("add");
+        }
+        state.endpoints.insert(id.to_owned(), spec.clone());
+        Ok(())
+    }
+
+    fn remove_endpoint(&mut self, id: &str) -> Result<(), Error> {
+        let mut state = self.state();
+        if state.refuse_to_remove {
+            return refused("remove");
+        }
+        state.endpoints.remove(id);
+        Ok(())
+    }
+
+    fn endpoints(&mut self) -> Result<BTreeMap<String, EndpointFacts>, Error> {
+        let facts = |id: &String| EndpointFacts {
+            interface: format!("cv{id}"),
+            attachment: Attachment::InUse,
+            ..EndpointFacts::default()
+        };
+        let ids = self.state().endpoints.keys().cloned().collect::<Vec<_>>();
+        Ok(ids.iter().map(|id| (id.clone(), facts(id))).collect())
+    }
+
+    fn taken_prefixes(&mut self) -> Result<Vec<TakenPrefix>, Error> {
+        Ok(Vec::new())
+    }
+}

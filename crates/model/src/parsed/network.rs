@@ -120,22 +120,6 @@ impl ParsedNetwork {
         Ok(())
     }
 
-    /// Refuses a subnet that overlaps the private one, by which hosts tell tenants apart.
-    pub fn check_apart_from_private(&self, global: &ParsedGlobal) -> Result<(), Invalid> {
-        let (ours, private) = (self.subnet.net, global.pvt_subnet);
-        if !ours.contains(&private) && !private.contains(&ours) {
-            return Ok(());
-        }
-        Err(Invalid::new(
-            "subnet",
-            format!(
-                "{} overlaps the private subnet, {private}; choose another one, or change \
-                 pvtSubnet of the global object",
-                self.subnet
-            ),
-        ))
-    }
-
     /// Refuses a tag that was asked for and is outside of the global range for its encapsulation.
     pub fn check_tag(&self, global: &ParsedGlobal) -> Result<(), Invalid> {
         let (range, what, field) = match self.encap {

@@ -212,17 +212,3 @@ fn a_tag_is_one_of_the_global_range() {
         }
     }
 }
-
-#[test]
-fn the_private_subnet_is_the_hosts_own() {
-    let global = Global::initial().parse().unwrap();
-    for (subnet, good) in [
-        ("172.18.0.0/16", true),
-        ("172.19.4.0/24", false),
-        ("172.16.0.0/12", false),
-        ("172.19.0.0/16", false),
-    ] {
-        let checked = parsed("n", subnet).check_apart_from_private(&global);
-        assert_eq!(checked.is_ok(), good, "{subnet}");
-    }
-}

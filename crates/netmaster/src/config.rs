@@ -29,15 +29,14 @@ pub struct Config {
     )]
     pub data_dir: PathBuf,
 
-    /// What networks are encapsulated in when they do not say it themselves
+    /// Encapsulation of networks that name none [default: they are refused]
     #[arg(
         long,
         visible_alias = "network-mode",
         env = "CONTIV_NETMASTER_NET_MODE",
-        value_enum,
-        default_value_t = NetMode::Vxlan
+        value_enum
     )]
-    pub netmode: NetMode,
+    pub netmode: Option<NetMode>,
 
     /// Forwarding mode of a new store: `bridge` keeps a tenant's networks apart, `routing` joins
     /// them [default: bridge]; afterwards `netctl global set` changes it
@@ -144,7 +143,7 @@ mod tests {
         assert_eq!(config.listen_url.to_string(), "127.0.0.1:99");
         assert_eq!(
             (config.netmode, config.fwdmode),
-            (NetMode::Vlan, Some(FwdMode::Routing))
+            (Some(NetMode::Vlan), Some(FwdMode::Routing))
         );
     }
 

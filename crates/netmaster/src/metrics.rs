@@ -49,6 +49,7 @@ type Level = Gauge<i64, AtomicI64>;
 type Durations = Family<Route, Histogram, fn() -> Histogram>;
 
 /// Every figure of netmaster.
+#[derive(Debug)]
 pub struct Metrics {
     registry: Mutex<Registry>,
     requests: Family<Call, Counter<u64, AtomicU64>>,

@@ -1,0 +1,190 @@
+//! The API of hosts; its messages are those of [`contiv_model::agent`].
+
+mod stream;
+
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use contiv_fabric as fabric;
+use contiv_model::agent::{
+    AddressGrant, AddressRelease, AddressRequest, DockerNetwork, EndpointGrant, EndpointRequest,
+    HostStatus, Register, Registered, STREAM_VERSION,
+};
+use serde_json::{Value, json};
+
+use crate::api::{Document, Problem, Shared, now};
+
+/// A report names every endpoint of the host, with its labels.
+const MAX_MESSAGE: usize = 16 << 20;
+
+/// Longer names are no host's.
+const MAX_NAME: usize = 253;
+
+/// The routes of the agent API.
+pub(crate) fn routes() -> Router<Shared> {
+    let host = Router::new()
+        .route("/register", post(register))
+        .route("/stream", get(stream::stream))
+        .route("/addresses", post(request_address))
+        .route("/addresses/release", post(release_address))
+        .route("/endpoints/{id}", put(put_endpoint).delete(delete_endpoint))
+        .route(
+            "/docker-networks/{id}",
+            put(put_docker_network)
+                .get(docker_network)
+                .delete(delete_docker_network),
+        )
+        .route("/status", post(status));
+    Router::new()
+        .nest("/agent/v1/hosts/{host}", host)
+        .layer(DefaultBodyLimit::max(MAX_MESSAGE))
+}
+
+async fn register(
+    State(shared): State<Shared>,
+    Path(host): Path<String>,
+    Document(register): Document<Register>,
+) -> Result<Json<Registered>, Problem> {
+    check_name(&host)?;
+    let version = register.stream_version;
+    if version > STREAM_VERSION || version + 1 < STREAM_VERSION {
+        let message = format!(
+            "the agent speaks version {version} of the stream, this master {STREAM_VERSION} and \
+             the one before; install an agent of the master's version"
+        );
+        return Err(Problem::new(StatusCode::CONFLICT, "streamVersion", message));
+    }
+    tracing::info!(host, agent = register.agent_version, "host registers");
+    shared.hosts.register(&host, register);
+    Ok(Json(Registered {
+        master_version: env!("CARGO_PKG_VERSION").into(),
+        revision: shared.ledger.read().revision(),
+    }))
+}
+
+async fn status(
+    State(shared): State<Shared>,
+    Path(host): Path<String>,
+    Document(status): Document<HostStatus>,
+) -> Result<Json<Value>, Problem> {
+    check_name(&host)?;
+    shared.hosts.report(&host, status);
+    Ok(done())
+}
+
+async fn request_address(
+    State(shared): State<Shared>,
+    Path(host): Path<String>,
+    Document(request): Document<AddressRequest>,
+) -> Result<Json<AddressGrant>, Problem> {
+    check_name(&host)?;
+    let time = now();
+    let decide = |image: &_| fabric::request_address(image, time, &host, &request);
+    let granted = shared.ledger.decide(decide).await?;
+    tracing::debug!(host, address = %granted.answer.address, "address granted");
+    Ok(Json(granted.answer))
+}
+
+async fn release_address(
+    State(shared): State<Shared>,
+    Path(host): Path<String>,
+    Document(release): Document<AddressRelease>,
+) -> Result<Json<Value>, Problem> {
+    let decide = |image: &_| fabric::release_address(image, &host, &release);
+    shared.ledger.decide(decide).await?;
+    Ok(done())
+}
+
+async fn put_endpoint(
+    State(shared): State<Shared>,
+    Path((host, id)): Path<(String, String)>,
+    Document(request): Document<EndpointRequest>,
+) -> Result<Json<EndpointGrant>, Problem> {
+    check_name(&host)?;
+    let time = now();
+    let decide = |image: &_| fabric::put_endpoint(image, time, &host, &id, &request);
+    let granted = shared.ledger.decide(decide).await?;
+    tracing::info!(host, endpoint = id, address = %granted.answer.ipv4, "endpoint");
+    Ok(Json(EndpointGrant {
+        endpoint: granted.answer,
+        revision: granted.revision,
+    }))
+}
+
+async fn delete_endpoint(
+    State(shared): State<Shared>,
+    Path((host, id)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let decide = |image: &_| {
+        shared
+            .hosts
+            .read(|reports| fabric::delete_endpoint(image, reports, &host, &id))
+    };
+    shared.ledger.decide(decide).await?;
+    tracing::info!(host, endpoint = id, "endpoint is gone");
+    Ok(done())
+}
+
+async fn put_docker_network(
+    State(shared): State<Shared>,
+    Path((host, id)): Path<(String, String)>,
+    Document(binding): Document<DockerNetwork>,
+) -> Result<Json<Value>, Problem> {
+    check_name(&host)?;
+    for (field, said, path) in [("id", &binding.id, &id), ("host", &binding.host, &host)] {
+        if said != path {
+            let message = format!("{field} is {said:?} in the body and {path:?} in the path");
+            return Err(Problem::bad_request(field, message));
+        }
+    }
+    let decide = |image: &_| fabric::put_docker_network(image, &binding);
+    shared.ledger.decide(decide).await?;
+    tracing::info!(
+        host,
+        id,
+        tenant = binding.tenant,
+        network = binding.network,
+        "docker network"
+    );
+    Ok(done())
+}
+
+async fn docker_network(
+    State(shared): State<Shared>,
+    Path((host, id)): Path<(String, String)>,
+) -> Result<Json<DockerNetwork>, Problem> {
+    let committed = shared.ledger.read();
+    let known = committed.image().docker_network(&id);
+    match known.filter(|known| known.host == host) {
+        Some(known) => Ok(Json(known.clone())),
+        None => Err(Problem::not_found(format!(
+            "Docker network {id} of host {host} not found"
+        ))),
+    }
+}
+
+async fn delete_docker_network(
+    State(shared): State<Shared>,
+    Path((host, id)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let decide = |image: &_| fabric::delete_docker_network(image, &host, &id);
+    shared.ledger.decide(decide).await?;
+    tracing::info!(host, id, "docker network is gone");
+    Ok(done())
+}
+
+fn done() -> Json<Value> {
+    Json(json!({}))
+}
+
+fn check_name(host: &str) -> Result<(), Problem> {
+    let plain = |c: char| !c.is_control() && !c.is_whitespace() && c != '/';
+    if host.is_empty() || host.len() > MAX_NAME || !host.chars().all(plain) {
+        let message = format!(
+            "{host:?} cannot be the name of a host; give its agent another by --host-label"
+        );
+        return Err(Problem::bad_request("host", message));
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! The REST API of operators, and what programs ask about the master itself.
+//!
+//! | path | file |
+//! | --- | --- |
+//! | `/api/v1/<objects>/<key>/`, `/api/v1/inspect/…` | `object` |
+//! | `/api/v1/{hosts,endpoints,addresses}/` | `fabric` |
+//! | `/api/v1/watch` | `watch` |
+//! | `/api/v1/openapi.json` | `openapi` |
+//! | `/version`, `/info`, `/healthz`, `/metrics` | `service` |
+//!
+//! Every path is served with its trailing slash and without it.
+
+mod answer;
+mod body;
+mod fabric;
+mod kind;
+mod links;
+mod object;
+mod openapi;
+mod page;
+mod precondition;
+mod service;
+mod watch;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use contiv_fabric::record::Stamp;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub(crate) use answer::Problem;
+pub(crate) use body::Document;
+pub use openapi::document;
+
+use crate::config::NetMode;
+use crate::hosts::Hosts;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+
+/// No object comes near it.
+const MAX_OBJECT: usize = 1 << 20;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) hosts: Arc<Hosts>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Streams end with it.
+    pub(crate) stop: CancellationToken,
+    pub(crate) address: SocketAddr,
+    /// The encapsulation of networks that name none.
+    pub(crate) netmode: Option<NetMode>,
+}
+
+/// The routes of the REST API.
+pub(crate) fn routes() -> Router<Shared> {
+    let router = Router::new();
+    let router = object::routes(router);
+    let router = fabric::routes(router);
+    let router = service::routes(router);
+    let router = watch::routes(router);
+    let router = openapi::routes(router);
+    router.layer(DefaultBodyLimit::max(MAX_OBJECT))
+}
+
+/// Serves `path`, which ends with a slash, without the slash as well.
+pub(crate) fn both(
+    router: Router<Shared>,
+    path: &str,
+    methods: MethodRouter<Shared>,
+) -> Router<Shared> {
+    router
+        .route(path, methods.clone())
+        .route(path.trim_end_matches('/'), methods)
+}
+
+/// The uid and the time of something new.
+pub(crate) fn stamp() -> Stamp {
+    Stamp {
+        uid: Uuid::new_v4().to_string(),
+        time: now(),
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now() -> u64 {
+    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
+}
+
+/// The answer to a path that there is not.
+pub(crate) async fn no_such_path(uri: axum::http::Uri) -> Problem {
+    Problem::not_found(format!(
+        "{} is no path of this API; see /api/v1/openapi.json",
+        uri.path()
+    ))
+}
+
+/// Gives the answer to a method that a path does not have the form of every other refusal.
+/// The router adds the header that says which ones it has.
+pub(crate) fn name_method(method: &str, response: Response) -> Response {
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    let message = format!("this path does not take {method}; Allow says what it takes");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "", message).into_response()
+}

@@ -1,0 +1,139 @@
+//! Configuration objects: list, get, create or change, delete, inspect.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use contiv_fabric::Image;
+use contiv_model::agent::Revision;
+use contiv_model::inspect::Inspect;
+use contiv_model::object::{EndpointGroup, Global, Network, Policy, Rule, Tenant};
+use serde_json::Value;
+
+use super::answer::{Problem, Versioned};
+use super::body::Document;
+use super::kind::Kind;
+use super::page::Page;
+use super::precondition::{Precondition, is_known};
+use super::{Shared, both, links, stamp};
+
+pub(super) fn routes(router: Router<Shared>) -> Router<Shared> {
+    let router = of::<Global>(router);
+    let router = of::<Tenant>(router);
+    let router = of::<Network>(router);
+    let router = of::<EndpointGroup>(router);
+    let router = of::<Policy>(router);
+    of::<Rule>(router)
+}
+
+fn of<K: Kind>(router: Router<Shared>) -> Router<Shared> {
+    let objects = format!("/api/v1/{}/", K::PLURAL);
+    let object = format!("/api/v1/{}/{{key}}/", K::PLURAL);
+    let inspection = format!("/api/v1/inspect/{}/{{key}}/", K::PLURAL);
+    let one = get(show::<K>)
+        .put(put::<K>)
+        .post(put::<K>)
+        .delete(delete::<K>);
+    let router = both(router, &objects, get(list::<K>));
+    let router = both(router, &object, one);
+    both(router, &inspection, get(inspect::<K>))
+}
+
+async fn list<K: Kind>(State(shared): State<Shared>, page: Page) -> impl IntoResponse {
+    let committed = shared.ledger.read();
+    let image = committed.image();
+    page.cut(committed.revision(), K::list(image), |object| {
+        links::with(image, object)
+    })
+}
+
+async fn show<K: Kind>(
+    State(shared): State<Shared>,
+    Path(key): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let committed = shared.ledger.read();
+    let image = committed.image();
+    let object = K::get(image, &key).ok_or_else(|| not_found::<K>(&key))?;
+    let version = version::<K>(image, committed.revision().epoch, &key);
+    if is_known(&headers, version) {
+        return Ok(StatusCode::NOT_MODIFIED.into_response());
+    }
+    let document = links::with(image, object);
+    Ok(Versioned { document, version }.into_response())
+}
+
+/// Creates the object, or changes it when there is one. `POST` and `PUT` are the same.
+async fn put<K: Kind>(
+    State(shared): State<Shared>,
+    Path(key): Path<String>,
+    precondition: Precondition,
+    Document(mut object): Document<K>,
+) -> Result<Versioned<Value>, Problem> {
+    object
+        .adopt_key(&key)
+        .map_err(contiv_fabric::Refusal::from)?;
+    K::complete(&mut object, shared.netmode);
+    let epoch = shared.ledger.read().revision().epoch;
+    precondition.check_epoch(epoch)?;
+    let stamp = stamp();
+    let decide = |image: &Image| {
+        let expected = precondition.expected(version::<K>(image, epoch, &key));
+        shared
+            .hosts
+            .read(|reports| K::put(image, reports, &stamp, &object, expected))
+    };
+    let granted = shared.ledger.decide(decide).await?;
+    tracing::info!(kind = K::NOUN, key, revision = %granted.revision, "stored");
+    let committed = shared.ledger.read();
+    let image = committed.image();
+    Ok(Versioned {
+        document: links::with(image, &granted.answer),
+        version: version::<K>(image, epoch, &key),
+    })
+}
+
+async fn delete<K: Kind>(
+    State(shared): State<Shared>,
+    Path(key): Path<String>,
+    precondition: Precondition,
+) -> Result<Json<String>, Problem> {
+    let epoch = shared.ledger.read().revision().epoch;
+    precondition.check_epoch(epoch)?;
+    let decide = |image: &Image| {
+        let expected = precondition.expected(version::<K>(image, epoch, &key));
+        K::delete(image, &key, expected)
+    };
+    let granted = shared.ledger.decide(decide).await?;
+    tracing::info!(kind = K::NOUN, key, revision = %granted.revision, "deleted");
+    Ok(Json(key))
+}
+
+async fn inspect<K: Kind>(
+    State(shared): State<Shared>,
+    Path(key): Path<String>,
+) -> Result<Versioned<Inspect<Value, K::Oper>>, Problem> {
+    let committed = shared.ledger.read();
+    let image = committed.image();
+    let object = K::get(image, &key).ok_or_else(|| not_found::<K>(&key))?;
+    let oper = shared
+        .hosts
+        .read(|reports| K::oper(image, reports, &key))
+        .ok_or_else(|| not_found::<K>(&key))?;
+    let config = links::with(image, object);
+    Ok(Versioned {
+        document: Inspect { config, oper },
+        version: version::<K>(image, committed.revision().epoch, &key),
+    })
+}
+
+fn version<K: Kind>(image: &Image, epoch: u64, key: &str) -> Revision {
+    let number = image.number_of(&K::place(key).to_string());
+    Revision { epoch, number }
+}
+
+fn not_found<K: Kind>(key: &str) -> Problem {
+    Problem::not_found(format!("{} {key} not found", K::NOUN))
+}

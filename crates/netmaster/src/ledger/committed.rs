@@ -1,0 +1,113 @@
+//! What is committed: the image, and the last commits for those who follow it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use contiv_fabric::{Applied, Image};
+use contiv_model::agent::Revision;
+use contiv_store::{Commit, Following};
+
+use crate::error::Error;
+
+/// Who is further behind gets everything anew.
+const HISTORY: usize = 4096;
+
+/// The committed image and the way to it.
+#[derive(Debug)]
+pub struct Committed {
+    epoch: u64,
+    image: Image,
+    history: VecDeque<Past>,
+}
+
+#[derive(Debug)]
+struct Past {
+    commit: Arc<Commit>,
+    applied: Applied,
+}
+
+/// What happened after a revision.
+#[derive(Debug)]
+pub enum Since<T> {
+    Nothing,
+    Changes(T),
+    /// It is of another epoch, or too long ago.
+    Unknown,
+}
+
+impl Committed {
+    /// The contents of a store, without a past.
+    pub(crate) fn load(following: &Following) -> Result<Committed, Error> {
+        let entries = following.entries.iter().cloned();
+        Ok(Committed {
+            epoch: following.revision.epoch,
+            image: Image::load(following.revision.number, entries)?,
+            history: VecDeque::new(),
+        })
+    }
+
+    pub(crate) fn take(&mut self, commit: &Arc<Commit>) -> Result<(), Error> {
+        let applied = self.image.apply(commit.revision.number, &commit.writes)?;
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(Past {
+            commit: Arc::clone(commit),
+            applied,
+        });
+        Ok(())
+    }
+
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    pub fn revision(&self) -> Revision {
+        Revision {
+            epoch: self.epoch,
+            number: self.image.number(),
+        }
+    }
+
+    /// What the commits after `revision` changed, as one change.
+    pub fn applied_since(&self, revision: Revision) -> Since<Applied> {
+        match self.past(revision) {
+            Since::Changes(past) => {
+                let mut merged = Applied::default();
+                for past in past {
+                    merged.merge(past.applied.clone());
+                }
+                Since::Changes(merged)
+            }
+            Since::Nothing => Since::Nothing,
+            Since::Unknown => Since::Unknown,
+        }
+    }
+
+    /// The commits after `revision`, one by one.
+    pub fn commits_since(&self, revision: Revision) -> Since<Vec<Arc<Commit>>> {
+        match self.past(revision) {
+            Since::Changes(past) => Since::Changes(past.map(|p| Arc::clone(&p.commit)).collect()),
+            Since::Nothing => Since::Nothing,
+            Since::Unknown => Since::Unknown,
+        }
+    }
+
+    fn past(&self, after: Revision) -> Since<impl Iterator<Item = &Past>> {
+        let now = self.revision();
+        if after == now {
+            return Since::Nothing;
+        }
+        let number_of = |past: &Past| past.commit.revision.number;
+        let first = self.history.front().map_or(u64::MAX, number_of);
+        // Numbers have no gaps, so that the first one says how far the history reaches.
+        if after.epoch != now.epoch || after.number > now.number || after.number + 1 < first {
+            return Since::Unknown;
+        }
+        Since::Changes(
+            self.history
+                .iter()
+                .filter(move |past| number_of(past) > after.number),
+        )
+    }
+}

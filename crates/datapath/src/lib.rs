@@ -1,4 +1,41 @@
-//! (contents follow)
+//! The data plane of one host, as user space sees it.
+//!
+//! [`Plane`] is level-triggered: given what should be ([`spec::Desired`]), it looks at
+//! what the kernel has and applies the difference, so that start, restart and upgrade
+//! are all the same. It keeps nothing of its own: rows of maps and aliases of links
+//! say all that a later agent must know, and are pinned while none runs.
+//!
+//! - [`program`]: the programs, and how they get into the kernel.
+//! - `pins`, `attach`: where they are kept, and how they come to links.
+//! - `endpoints`, `tenants`, `policies`, `host_addresses`: what fills the maps.
+//! - `flows`: what leaves them.
+//! - `door`, `private`, `firewall`, `sysctl`, `taken`: the host's own side.
+//! - `netlink`, `bpf`: the kernel's calls.
+//!
+//! If the private subnet is taken on a host, the next of [`STAND_INS`] takes its place.
 
+mod address;
+mod attach;
+mod bpf;
+mod door;
+mod endpoints;
+mod error;
+mod firewall;
+mod flows;
+mod host_addresses;
+mod names;
+mod netlink;
+mod pins;
+mod plane;
+mod policies;
+mod private;
 pub mod program;
 pub mod spec;
+mod sysctl;
+mod taken;
+mod tenants;
+
+pub use error::Error;
+pub use plane::{Attach, EndpointFacts, Options, Plane, cleanup};
+pub use private::STAND_INS;
+pub use taken::Taken;

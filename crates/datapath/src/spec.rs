@@ -9,9 +9,13 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use contiv_policy::TenantPolicy;
 use ipnet::{Ipv4Net, Ipv6Net};
 
+pub use crate::names::link_names;
+
 /// Everything that concerns the tenants of this host.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Desired {
+    /// Private addresses of endpoints are taken from here, unless the host uses it.
+    pub private_subnet: Ipv4Net,
     /// Networks of one tenant are routed to each other when set, else separate.
     pub routing: bool,
     /// By tenant number.
@@ -20,6 +24,19 @@ pub struct Desired {
     pub networks: BTreeMap<u32, NetworkSpec>,
     /// Endpoints of this host, by id.
     pub local: BTreeMap<String, EndpointSpec>,
+}
+
+impl Default for Desired {
+    fn default() -> Self {
+        let subnet = Ipv4Net::new(Ipv4Addr::new(172, 19, 0, 0), 16);
+        Desired {
+            private_subnet: subnet.expect("16 is a prefix length"),
+            routing: false,
+            tenants: BTreeMap::new(),
+            networks: BTreeMap::new(),
+            local: BTreeMap::new(),
+        }
+    }
 }
 
 /// A tenant that has something on this host.
@@ -53,13 +70,4 @@ pub struct EndpointSpec {
     pub ipv4: Ipv4Addr,
     pub ipv6: Option<Ipv6Addr>,
     pub mac: [u8; 6],
-}
-
-/// The names of an endpoint's links, derived from its id alone.
-///
-/// The host keeps `cvXXXXXXXXXXXXX`, the container is given `ccXXXXXXXXXXXXX`
-/// (13 digits of the endpoint's id; interface names have at most 15 bytes).
-pub fn link_names(endpoint_id: &str) -> (String, String) {
-    let digits: String = endpoint_id.chars().filter(char::is_ascii_alphanumeric).take(13).collect();
-    (format!("cv{digits}"), format!("cc{digits}"))
 }

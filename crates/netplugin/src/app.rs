@@ -31,7 +31,7 @@ use crate::docker::{EngineClient, Follower, Observed};
 use crate::kernel::Kernel;
 use crate::metrics::Metrics;
 use crate::notify;
-use crate::reconcile::{Outcome, Reconciler};
+use crate::reconcile::{Outcome, Reconciler, tend};
 use crate::replica::Replica;
 use crate::upstream::{Listener, Reporter};
 
@@ -97,6 +97,7 @@ impl App {
             outcome,
         };
         tracker.spawn(reconciler.run(stop.clone()));
+        tracker.spawn(tend(plane.clone(), stop.clone()));
 
         let follower = Follower {
             engine: EngineClient::new(config.docker_socket.clone()),

@@ -25,6 +25,11 @@ pub trait DataPlane: Send {
 
     /// Prefixes that the host uses for itself.
     fn taken_prefixes(&mut self) -> Result<Vec<TakenPrefix>, Error>;
+
+    /// What is to be done about once a second: flows age, and the host's own changes are met.
+    fn tick(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// Where the container's end of an endpoint's link is.

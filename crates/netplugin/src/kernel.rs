@@ -3,40 +3,85 @@
 use std::collections::BTreeMap;
 
 use contiv_datapath::spec::{Desired, EndpointSpec};
+use contiv_datapath::{Options, Plane};
 use contiv_model::agent::TakenPrefix;
 
-use crate::config::Config;
-use crate::data_plane::{DataPlane, EndpointFacts};
+use crate::config::{Attach, Config};
+use crate::data_plane::{Attachment, DataPlane, EndpointFacts};
 use crate::error::Error;
 
 /// Programs, maps and links of this host.
-pub struct Kernel;
+pub struct Kernel(Plane);
 
 impl Kernel {
-    pub fn open(_config: &Config) -> Result<Kernel, Error> {
-        Ok(Kernel)
+    /// Takes over what an earlier agent has left, or begins anew.
+    pub fn open(config: &Config) -> Result<Kernel, Error> {
+        Ok(Kernel(Plane::open(&options(config)).map_err(error)?))
     }
 }
 
 impl DataPlane for Kernel {
-    fn apply(&mut self, _desired: &Desired) -> Result<(), Error> {
-        Ok(())
+    fn apply(&mut self, desired: &Desired) -> Result<(), Error> {
+        self.0.apply(desired).map_err(error)
     }
-    fn add_endpoint(&mut self, _id: &str, _spec: &EndpointSpec) -> Result<(), Error> {
-        Ok(())
+
+    fn add_endpoint(&mut self, id: &str, spec: &EndpointSpec) -> Result<(), Error> {
+        self.0.add_endpoint(id, spec).map_err(error)
     }
-    fn remove_endpoint(&mut self, _id: &str) -> Result<(), Error> {
-        Ok(())
+
+    fn remove_endpoint(&mut self, id: &str) -> Result<(), Error> {
+        self.0.remove_endpoint(id).map_err(error)
     }
+
     fn endpoints(&mut self) -> Result<BTreeMap<String, EndpointFacts>, Error> {
-        Ok(BTreeMap::new())
+        let endpoints = self.0.endpoints().map_err(error)?.into_iter();
+        let facts = endpoints.map(|(id, facts)| {
+            let attachment = if facts.detached {
+                Attachment::Detached
+            } else {
+                Attachment::InUse
+            };
+            let facts = EndpointFacts {
+                interface: facts.interface,
+                attachment,
+                private_address: facts.private_address,
+                drops: facts.drops,
+            };
+            (id, facts)
+        });
+        Ok(facts.collect())
     }
+
     fn taken_prefixes(&mut self) -> Result<Vec<TakenPrefix>, Error> {
-        Ok(Vec::new())
+        let taken = self.0.taken_prefixes().map_err(error)?.into_iter();
+        let taken = taken.map(|taken| TakenPrefix {
+            prefix: taken.prefix,
+            by: taken.by,
+        });
+        Ok(taken.collect())
+    }
+
+    fn tick(&mut self) -> Result<(), Error> {
+        self.0.tick().map_err(error)
     }
 }
 
 /// Removes every trace of Contiv from the kernel.
-pub fn cleanup(_config: &Config) -> anyhow::Result<()> {
-    Ok(())
+pub fn cleanup(config: &Config) -> anyhow::Result<()> {
+    Ok(contiv_datapath::cleanup(&options(config))?)
+}
+
+fn options(config: &Config) -> Options {
+    Options {
+        pin_dir: config.pin_dir.clone(),
+        attach: match config.attach {
+            Attach::Auto => contiv_datapath::Attach::Auto,
+            Attach::Tcx => contiv_datapath::Attach::Tcx,
+            Attach::Clsact => contiv_datapath::Attach::Clsact,
+        },
+    }
+}
+
+fn error(error: contiv_datapath::Error) -> Error {
+    Error::DataPlane(error.to_string())
 }

@@ -19,6 +19,8 @@ const FRESH: Duration = Duration::from_secs(5);
 /// Between tries while the kernel refuses, and between looks when all is well.
 const PATROL: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_secs(1);
+/// Between two ticks of the data plane.
+const TEND: Duration = Duration::from_secs(1);
 
 /// What applying came to, for the status report.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -106,6 +108,24 @@ impl Reconciler {
         self.outcome
             .send_if_modified(|old| std::mem::replace(old, outcome.clone()) != outcome);
         Ok(())
+    }
+}
+
+/// Has the data plane do what is to be done from time to time, until the agent ends.
+pub async fn tend(plane: SharedPlane, stop: CancellationToken) {
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TEND) => {}
+        }
+        let done = plane.with(|plane| plane.tick()).await;
+        if let Err(error) = &done
+            && !failing
+        {
+            tracing::warn!(%error, "the data plane cannot be tended");
+        }
+        failing = done.is_err();
     }
 }
 

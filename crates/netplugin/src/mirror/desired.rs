@@ -43,9 +43,10 @@ pub(crate) struct Wanted {
 ///    those that are being removed.
 pub(crate) fn desired(mirror: &Mirror, around: &Surroundings) -> Wanted {
     let mut wanted = Wanted::default();
-    wanted.desired.routing = mirror
-        .global()
-        .is_some_and(|g| g.forward_mode == ForwardMode::Routing);
+    if let Some(global) = mirror.global() {
+        wanted.desired.routing = global.forward_mode == ForwardMode::Routing;
+        wanted.desired.private_subnet = global.pvt_subnet;
+    }
     wanted.desired.tenants = tenants(mirror);
     for network in mirror.networks() {
         let Some(tenant) = mirror.tenant(&network.tenant) else {

@@ -1,0 +1,111 @@
+//! Programs on links: by tcx where the kernel has it, else by clsact.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use contiv_datapath_abi::programs;
+
+use crate::bpf::{self, LinkFacts};
+use crate::netlink::{Link, Netlink};
+use crate::pins::{Loaded, Pins};
+use crate::{Attach, Error};
+
+/// The programs and how they come to links.
+#[derive(Debug)]
+pub(crate) struct Attacher {
+    programs: Loaded,
+    pins: Pins,
+    tcx: bool,
+}
+
+/// Which program is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    FromEndpoint,
+    FromHost,
+}
+
+impl Attacher {
+    pub(crate) fn new(programs: Loaded, pins: Pins, wanted: Attach) -> Attacher {
+        let tcx = match wanted {
+            Attach::Auto => bpf::has_tcx(),
+            Attach::Tcx => true,
+            Attach::Clsact => false,
+        };
+        Attacher {
+            programs,
+            pins,
+            tcx,
+        }
+    }
+
+    /// Whether programs come to links by tcx.
+    pub(crate) fn by_tcx(&self) -> bool {
+        self.tcx
+    }
+
+    /// Has the program run for what arrives at the link, whatever ran there before.
+    ///
+    /// An older program is replaced between two packets; what was attached the other
+    /// way goes after the new one has come, so that no packet passes unseen.
+    pub(crate) fn ensure(
+        &self,
+        netlink: &mut Netlink,
+        link: &Link,
+        program: Program,
+    ) -> Result<(), Error> {
+        let (name, descriptor) = match program {
+            Program::FromEndpoint => (
+                programs::FROM_ENDPOINT,
+                self.programs.from_endpoint.as_fd(),
+            ),
+            Program::FromHost => (programs::FROM_HOST, self.programs.from_host.as_fd()),
+        };
+        let what = || format!("attach program {name} to {}", link.name);
+        if self.tcx {
+            self.ensure_tcx(link, descriptor)
+                .map_err(Error::netlink(what()))?;
+            netlink
+                .remove_filter(link.index)
+                .map_err(Error::netlink(what()))
+        } else {
+            netlink
+                .set_filter(link.index, name, descriptor)
+                .map_err(Error::netlink(what()))?;
+            self.forget(&link.name)
+        }
+    }
+
+    fn ensure_tcx(&self, link: &Link, program: BorrowedFd<'_>) -> io::Result<()> {
+        let path = self.pins.link(&link.name);
+        match bpf::get(&path) {
+            Ok(pinned) => {
+                let facts: LinkFacts = bpf::link_facts(pinned.as_fd())?;
+                if facts.interface == link.index {
+                    if facts.program != bpf::program_id(program)? {
+                        bpf::update_link(pinned.as_fd(), program)?;
+                    }
+                    return Ok(());
+                }
+                // Of a link that had the name before.
+                fs::remove_file(&path)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let attached = bpf::create_tcx(program, link.index)?;
+        bpf::pin(attached.as_fd(), &path)
+    }
+
+    /// Detaches by forgetting the pin; fine when there is none.
+    pub(crate) fn forget(&self, interface: &str) -> Result<(), Error> {
+        let path = self.pins.link(interface);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::file(format!("remove {}", path.display()))(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}

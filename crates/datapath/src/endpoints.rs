@@ -1,0 +1,323 @@
+//! Endpoints of this host: links, and rows of the kernel's tables.
+//!
+//! One comes into being in this order: row, closed; link; program; addresses and
+//! interface; link up; open. It goes in the opposite one, so that at no time a link
+//! is up without a program, or a program finds half an endpoint:
+//! closed; addresses and interface; link; row.
+//!
+//! A link carries its endpoint's whole id as its alias, and a row the link's index.
+//! From these two a new agent knows what the one before has made.
+
+mod recover;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use contiv_datapath_abi::endpoint::Endpoint;
+
+pub(crate) use rows::Rows;
+
+use crate::attach::{Attacher, Program};
+use crate::error::Failures;
+use crate::names::link_names;
+use crate::netlink::{Link, Netlink, VethSpec};
+use crate::pins::Pins;
+use crate::private::Private;
+use crate::spec::EndpointSpec;
+use crate::{Error, sysctl};
+
+/// What an endpoint's link and rows are made by.
+pub(crate) struct Hands<'a> {
+    pub(crate) netlink: &'a mut Netlink,
+    pub(crate) attacher: &'a Attacher,
+    pub(crate) private: Private,
+}
+
+/// How an endpoint is to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// Not of the default tenant.
+    pub(crate) guest: bool,
+    pub(crate) mtu: u32,
+    /// Its tenant and network are in the kernel.
+    pub(crate) open: bool,
+}
+
+/// An endpoint that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Local {
+    pub(crate) slot: u32,
+    pub(crate) row: Endpoint,
+}
+
+impl Local {
+    pub(crate) fn private_address(&self) -> Ipv4Addr {
+        Ipv4Addr::from(self.row.private)
+    }
+}
+
+/// All endpoints of this host, by id.
+#[derive(Debug)]
+pub(crate) struct Endpoints {
+    rows: Rows,
+    by_id: BTreeMap<String, Local>,
+    /// Rows whose link has gone or bears no id.
+    lost: Vec<Local>,
+    /// Links without a row.
+    stray: Vec<Link>,
+}
+
+impl Endpoints {
+    /// Knows what is there, and changes nothing.
+    pub(crate) fn open(pins: &Pins, netlink: &mut Netlink) -> Result<Endpoints, Error> {
+        let rows = Rows::open(pins)?;
+        let links = netlink.links().map_err(Error::netlink("list links"))?;
+        let found = recover::recover(rows.used()?, &links);
+        Ok(Endpoints {
+            rows,
+            by_id: found.by_id,
+            lost: found.lost,
+            stray: found.stray,
+        })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Local)> {
+        self.by_id.iter().map(|(id, local)| (id.as_str(), local))
+    }
+
+    /// The serials of those that exist.
+    pub(crate) fn serials(&self) -> BTreeSet<u32> {
+        self.by_id.values().map(|local| local.row.serial).collect()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_id.is_empty() && self.lost.is_empty()
+    }
+
+    /// Dropped packets by the endpoint's serial, then by reason.
+    pub(crate) fn drops(&self) -> Result<BTreeMap<u32, BTreeMap<String, u64>>, Error> {
+        self.rows.drops()
+    }
+
+    /// Makes an endpoint, or finishes one that is half made. Says which tenants' flows must
+    /// be judged again.
+    pub(crate) fn ensure(
+        &mut self,
+        hands: &mut Hands<'_>,
+        id: &str,
+        spec: &EndpointSpec,
+        terms: Terms,
+    ) -> Result<BTreeSet<u32>, Error> {
+        if let Some(holder) = self.holder(id, spec) {
+            return Err(Error::AddressTaken {
+                endpoint: id.to_owned(),
+                address: spec.ipv4,
+                holder,
+            });
+        }
+        let mut stale = BTreeSet::new();
+        let (name, _) = link_names(id);
+        let link = find(hands.netlink, &name)?;
+        let known = self.by_id.get(id).copied();
+        let network_before = known.map_or(spec.network, |local| local.row.network);
+        let whole = |local: &Local| link.as_ref().is_some_and(|l| l.index == local.row.interface);
+        let mut local = match known {
+            Some(local) if whole(&local) && rows::says(&local.row, spec) => {
+                if terms.open && local.row.state == Endpoint::CLOSED {
+                    self.finish(id, local)?;
+                }
+                return Ok(stale);
+            }
+            Some(local) if whole(&local) && rows::says(&local.row, &grouped(spec, &local)) => {
+                stale.insert(local.row.tenant);
+                self.regroup(id, local, spec.group)?;
+                return Ok(stale);
+            }
+            Some(local) => {
+                // Its link has gone, or it has another address: closed while its rows change.
+                stale.extend([local.row.tenant, spec.tenant]);
+                self.rows.withdraw(&local)?;
+                local
+            }
+            None => self.rows.reserve(&self.by_id, &self.lost, spec, hands.private, terms.guest)?,
+        };
+        local.row = rows::row(spec, &local, hands.private);
+        self.rows.write_closed(&local)?;
+        self.by_id.insert(id.to_owned(), local);
+        self.rows.set_members(network_before, &self.by_id)?;
+        let link = match link {
+            Some(link) => link,
+            None => make_link(hands.netlink, id, spec, terms.mtu)?,
+        };
+        self.stray.retain(|stray| stray.index != link.index);
+        local.row.interface = link.index;
+        self.rows.write_closed(&local)?;
+        self.by_id.insert(id.to_owned(), local);
+        hands
+            .attacher
+            .ensure(hands.netlink, &link, Program::FromEndpoint)?;
+        self.rows.publish(&local)?;
+        hands
+            .netlink
+            .set_up(link.index, false, id)
+            .map_err(Error::netlink(format!("bring up {name}")))?;
+        if terms.open {
+            self.finish(id, local)?;
+        }
+        Ok(stale)
+    }
+
+    /// Gives a running endpoint another group; its flows are judged again by that.
+    fn regroup(&mut self, id: &str, mut local: Local, group: u32) -> Result<(), Error> {
+        local.row.group = group;
+        self.rows.write(&local)?;
+        self.rows.publish(&local)?;
+        self.by_id.insert(id.to_owned(), local);
+        Ok(())
+    }
+
+    fn finish(&mut self, id: &str, mut local: Local) -> Result<(), Error> {
+        self.rows.publish(&local)?;
+        local.row.state = Endpoint::OPEN;
+        self.rows.write(&local)?;
+        self.by_id.insert(id.to_owned(), local);
+        self.rows.set_members(local.row.network, &self.by_id)
+    }
+
+    /// The endpoint of this host that has the address, other than `id`.
+    fn holder(&self, id: &str, spec: &EndpointSpec) -> Option<String> {
+        let same = |local: &Local| {
+            local.row.tenant == spec.tenant && local.row.ipv4 == spec.ipv4.octets()
+        };
+        let others = self.by_id.iter().filter(|(other, _)| *other != id);
+        let mut holders = others.filter(|(_, local)| same(local));
+        holders.next().map(|(other, _)| other.clone())
+    }
+
+    /// Removes an endpoint and its link; fine when there is none.
+    pub(crate) fn remove(
+        &mut self,
+        netlink: &mut Netlink,
+        attacher: &Attacher,
+        id: &str,
+    ) -> Result<(), Error> {
+        let (name, _) = link_names(id);
+        let known = self.by_id.get(id).copied();
+        if let Some(local) = known {
+            self.rows.withdraw(&local)?;
+        }
+        if let Some(link) = find(netlink, &name)?
+            && (link.alias.is_empty() || link.alias == id)
+        {
+            delete(netlink, &link)?;
+        }
+        attacher.forget(&name)?;
+        if let Some(local) = known {
+            self.rows.clear(&local)?;
+            self.by_id.remove(id);
+            self.rows.set_members(local.row.network, &self.by_id)?;
+        }
+        Ok(())
+    }
+
+    /// Removes every endpoint that is not among these, and all that belongs to none.
+    pub(crate) fn keep(
+        &mut self,
+        netlink: &mut Netlink,
+        attacher: &Attacher,
+        wanted: &BTreeSet<&str>,
+    ) -> Result<(), Error> {
+        let mut failures = Failures::default();
+        let gone = self.by_id.keys().filter(|id| !wanted.contains(id.as_str()));
+        for id in gone.cloned().collect::<Vec<_>>() {
+            failures.note(self.remove(netlink, attacher, &id));
+        }
+        let mut lost = std::mem::take(&mut self.lost);
+        lost.retain(|local| {
+            let cleared = self.rows.withdraw(local).and(self.rows.clear(local));
+            failures.note(cleared).is_none()
+        });
+        self.lost = lost;
+        let names: BTreeSet<String> = wanted.iter().map(|id| link_names(id).0).collect();
+        for link in std::mem::take(&mut self.stray) {
+            // One that is wanted is taken into use again when its endpoint is made.
+            if !names.contains(&link.name) {
+                failures.note(delete(netlink, &link));
+                failures.note(attacher.forget(&link.name));
+            }
+        }
+        failures.result()
+    }
+
+    /// Has the program of this build run at every endpoint, and writes who belongs to whom.
+    pub(crate) fn take_over(
+        &mut self,
+        netlink: &mut Netlink,
+        attacher: &Attacher,
+        links: &[Link],
+    ) -> Result<(), Error> {
+        let mut failures = Failures::default();
+        for local in self.by_id.values() {
+            let link = links.iter().find(|link| link.index == local.row.interface);
+            if let Some(link) = link {
+                failures.note(attacher.ensure(netlink, link, Program::FromEndpoint));
+            }
+        }
+        let networks: BTreeSet<u32> = self.by_id.values().map(|l| l.row.network).collect();
+        for network in networks {
+            failures.note(self.rows.set_members(network, &self.by_id));
+        }
+        failures.result()
+    }
+}
+
+/// The specification, but with the group that the endpoint has.
+fn grouped(spec: &EndpointSpec, local: &Local) -> EndpointSpec {
+    EndpointSpec {
+        group: local.row.group,
+        ..spec.clone()
+    }
+}
+
+fn find(netlink: &mut Netlink, name: &str) -> Result<Option<Link>, Error> {
+    netlink
+        .link(name)
+        .map_err(Error::netlink(format!("look at {name}")))
+}
+
+fn delete(netlink: &mut Netlink, link: &Link) -> Result<(), Error> {
+    netlink
+        .delete_link(link.index)
+        .map_err(Error::netlink(format!("delete {}", link.name)))
+}
+
+/// Makes both ends, down, with the container's link address.
+fn make_link(
+    netlink: &mut Netlink,
+    id: &str,
+    spec: &EndpointSpec,
+    mtu: u32,
+) -> Result<Link, Error> {
+    let (name, peer) = link_names(id);
+    // An end that is left without its pair, or of an older endpoint of that name.
+    if let Some(old) = find(netlink, &peer)? {
+        delete(netlink, &old)?;
+    }
+    let pair = VethSpec {
+        name: &name,
+        mac: None,
+        peer: &peer,
+        peer_mac: Some(spec.mac),
+        mtu,
+    };
+    netlink
+        .add_veth(&pair)
+        .map_err(Error::netlink(format!("make {name}")))?;
+    // The host itself has no business on this link: no addresses, nothing announced.
+    sysctl::set_if_there(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
+    let link = find(netlink, &name)?;
+    link.ok_or_else(|| {
+        Error::netlink(format!("find {name}"))(std::io::ErrorKind::NotFound.into())
+    })
+}

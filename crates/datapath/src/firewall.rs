@@ -1,0 +1,93 @@
+//! The host's firewall: one nft table of ours, and one jump's worth of rules in Docker's chain.
+//!
+//! What must hold, whatever others have set up:
+//!
+//! 1. Endpoints reach the world by the host's address: their private addresses are
+//!    masqueraded on the way out.
+//! 2. Nobody but the host itself sends to `contiv0`, replies excepted: other links
+//!    are not forwarded into containers, and containers not into other bridges.
+//! 3. Endpoints of tenants other than the default one do not reach what listens on
+//!    the host, replies excepted. Their private addresses are the upper half of the
+//!    private subnet, so that no rule changes when an endpoint comes or goes.
+//! 4. Docker drops what it does not know, so its chain for users lets us through;
+//!    a drop of ours holds all the same, since every table has its say.
+
+mod docker;
+mod nft;
+
+use std::time::{Duration, Instant};
+
+use ipnet::{Ipv4Net, Ipv6Net};
+
+use crate::Error;
+use crate::error::Failures;
+
+/// How long a look at the rules is good for.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// What the rules depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    /// Private addresses of all endpoints of the host, as they leave `contiv0`.
+    pub(crate) private: Ipv4Net,
+    pub(crate) private_ipv6: Ipv6Net,
+    /// Those that may not reach the host's listeners.
+    pub(crate) guests: Ipv4Net,
+    pub(crate) guests_ipv6: Ipv6Net,
+    /// Bridges of other containers, which ours are kept out of.
+    pub(crate) bridges: Vec<String>,
+}
+
+/// Keeps the rules as they should be, looking only as often as needed.
+#[derive(Debug, Default)]
+pub(crate) struct Firewall {
+    /// What was set up, and how nft lists it.
+    ours: Option<(Rules, String)>,
+    looked: Option<Instant>,
+}
+
+impl Firewall {
+    /// Makes the rules so; quick while nothing changed and the last look is fresh.
+    pub(crate) fn ensure(&mut self, rules: &Rules) -> Result<(), Error> {
+        let same = self.ours.as_ref().is_some_and(|(ours, _)| ours == rules);
+        if same && self.looked.is_some_and(|at| at.elapsed() < FRESH) {
+            return Ok(());
+        }
+        let mut failures = Failures::default();
+        failures.note(self.ensure_table(rules));
+        failures.note(docker::ensure());
+        self.looked = Some(Instant::now());
+        failures.result()
+    }
+
+    /// Looks after the rules of the last [`ensure`](Self::ensure), which others may have flushed.
+    pub(crate) fn check(&mut self) -> Result<(), Error> {
+        match self.ours.clone() {
+            Some((rules, _)) => self.ensure(&rules),
+            None => Ok(()),
+        }
+    }
+
+    fn ensure_table(&mut self, rules: &Rules) -> Result<(), Error> {
+        if let Some((ours, listed)) = &self.ours
+            && ours == rules
+            && nft::list().as_ref() == Some(listed)
+        {
+            return Ok(());
+        }
+        if self.ours.as_ref().is_some_and(|(ours, _)| ours == rules) {
+            tracing::warn!("the nft table inet contiv was changed or flushed; it is set up again");
+        }
+        nft::load(&nft::table(rules))?;
+        self.ours = nft::list().map(|listed| (rules.clone(), listed));
+        Ok(())
+    }
+}
+
+/// Removes table and rules; fine where there are none, or no firewall at all.
+pub(crate) fn remove() -> Result<(), Error> {
+    let mut failures = Failures::default();
+    failures.note(nft::remove());
+    failures.note(docker::remove());
+    failures.result()
+}

@@ -1,0 +1,101 @@
+//! The nft table `inet contiv`.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use super::Rules;
+use crate::Error;
+use crate::names::DOOR;
+
+const PROGRAM: &str = "nft";
+
+/// The table as nft reads it; loaded, it replaces an older one in one step.
+pub(crate) fn table(rules: &Rules) -> String {
+    let Rules {
+        private,
+        private_ipv6,
+        guests,
+        guests_ipv6,
+        bridges,
+    } = rules;
+    let walled = if bridges.is_empty() {
+        String::new()
+    } else {
+        let names: Vec<String> = bridges.iter().map(|name| format!("\"{name}\"")).collect();
+        format!("iifname \"{DOOR}\" oifname {{ {} }} counter drop", names.join(", "))
+    };
+    format!(
+        "table inet contiv {{}}
+delete table inet contiv
+table inet contiv {{
+  chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr {private} oifname != \"{DOOR}\" masquerade
+    ip6 saddr {private_ipv6} oifname != \"{DOOR}\" masquerade
+  }}
+  chain forward {{
+    type filter hook forward priority filter; policy accept;
+    oifname \"{DOOR}\" ct state established,related accept
+    oifname \"{DOOR}\" counter drop
+    {walled}
+  }}
+  chain input {{
+    type filter hook input priority filter; policy accept;
+    iifname \"{DOOR}\" ct state established,related accept
+    iifname \"{DOOR}\" ip saddr {guests} counter drop
+    iifname \"{DOOR}\" ip6 saddr {guests_ipv6} counter drop
+  }}
+}}
+"
+    )
+}
+
+/// Loads rules, all of them or none.
+pub(crate) fn load(text: &str) -> Result<(), Error> {
+    let failed = |message: String| Error::Firewall {
+        program: PROGRAM,
+        message,
+    };
+    let mut child = Command::new(PROGRAM)
+        .args(["-f", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    let mut input = child.stdin.take();
+    let written = input.as_mut().map(|pipe| pipe.write_all(text.as_bytes()));
+    drop(input);
+    let output = child
+        .wait_with_output()
+        .map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(failed(said.trim().to_owned()));
+    }
+    if let Some(Err(error)) = written {
+        return Err(failed(error.to_string()));
+    }
+    Ok(())
+}
+
+/// The table as it is, without what counts up; `None` where there is none.
+pub(crate) fn list() -> Option<String> {
+    let output = Command::new(PROGRAM)
+        .args(["-s", "list", "table", "inet", "contiv"])
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Deletes the table, if there is one.
+pub(crate) fn remove() -> Result<(), Error> {
+    match list() {
+        Some(_) => load("delete table inet contiv\n"),
+        None => Ok(()),
+    }
+}

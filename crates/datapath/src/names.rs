@@ -1,0 +1,52 @@
+//! Names of what is ours in the kernel.
+
+/// The host's door to its containers: what the host sends here, the programs deliver.
+pub(crate) use contiv_datapath_abi::programs::HOST_LINK as DOOR;
+/// The other end of the door, where the programs take over.
+pub(crate) use contiv_datapath_abi::programs::HOST_LINK_INNER as DOOR_INSIDE;
+
+/// The names of an endpoint's links, derived from its id alone.
+///
+/// The host keeps `cvXXXXXXXXXXXXX`, the container is given `ccXXXXXXXXXXXXX`
+/// (13 digits of the endpoint's id; interface names have at most 15 bytes).
+pub fn link_names(endpoint_id: &str) -> (String, String) {
+    let digits: String = endpoint_id
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(13)
+        .collect();
+    (format!("cv{digits}"), format!("cc{digits}"))
+}
+
+/// Whether a link is one of ours, by its name.
+pub(crate) fn is_ours(link: &str) -> bool {
+    link == DOOR || link == DOOR_INSIDE || endpoint_digits(link).is_some()
+}
+
+/// What an endpoint's link is named by, on either end.
+pub(crate) fn endpoint_digits(link: &str) -> Option<&str> {
+    let digits = link.strip_prefix("cv").or_else(|| link.strip_prefix("cc"))?;
+    let hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (!digits.is_empty() && hex).then_some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_links_are_told_from_others() {
+        for ours in ["contiv0", "contiv1", "cv1a", "cc0012"] {
+            assert!(is_ours(ours), "{ours}");
+        }
+        for theirs in ["contiv10", "cv", "cvx", "eth0", "ccm0x", "veth12"] {
+            assert!(!is_ours(theirs), "{theirs}");
+        }
+    }
+
+    #[test]
+    fn both_ends_are_named_by_the_endpoint() {
+        let (host, container) = link_names("0123456789abcdef0123");
+        assert_eq!((host.as_str(), container.as_str()), ("cv0123456789abc", "cc0123456789abc"));
+    }
+}

@@ -1,0 +1,288 @@
+//! The data plane of one host: brings the kernel to what is desired.
+
+mod steps;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use contiv_datapath_abi::config::{Config, DEFAULT_TENANT};
+use contiv_datapath_abi::maps;
+
+use crate::attach::{Attacher, Program};
+use crate::bpf::Table;
+use crate::door::Door;
+use crate::endpoints::{Endpoints, Hands, Terms};
+use crate::error::Failures;
+use crate::firewall::{self, Firewall};
+use crate::flows::Flows;
+use crate::host_addresses::HostAddresses;
+use crate::names::{DOOR, DOOR_INSIDE, is_ours, link_names};
+use crate::netlink::Netlink;
+use crate::pins::Pins;
+use crate::policies::Policies;
+use crate::spec::{Desired, EndpointSpec, NetworkSpec};
+use crate::taken::{Taken, taken};
+use crate::tenants::Tenants;
+use crate::{Error, sysctl};
+
+/// Largest packet of an endpoint whose network is not known yet.
+const MTU: u32 = 1500;
+
+/// How programs are attached to links.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attach {
+    /// tcx where the kernel has it, else clsact.
+    #[default]
+    Auto,
+    Tcx,
+    Clsact,
+}
+
+/// Where and how a data plane works.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// On a bpf file system; one is mounted at its parent if there is none.
+    pub pin_dir: PathBuf,
+    pub attach: Attach,
+}
+
+/// What the kernel knows of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointFacts {
+    /// The host's end of the link.
+    pub interface: String,
+    /// The container's end is beside the host's end: no container holds it.
+    pub detached: bool,
+    /// The address of the private subnet, unique on the host.
+    pub private_address: Option<Ipv4Addr>,
+    /// Dropped packets by reason.
+    pub drops: BTreeMap<String, u64>,
+}
+
+/// The data plane of the network namespace that it was opened in.
+///
+/// All calls must come from threads of that namespace. Dropping it changes nothing
+/// in the kernel.
+#[derive(Debug)]
+pub struct Plane {
+    netlink: Netlink,
+    pins: Pins,
+    attacher: Attacher,
+    config: Table<u32, Config>,
+    door: Option<Door>,
+    host_addresses: HostAddresses,
+    tenants: Tenants,
+    policies: Policies,
+    endpoints: Endpoints,
+    flows: Flows,
+    firewall: Firewall,
+    /// What add_endpoint must know of networks and tenants.
+    networks: BTreeMap<u32, NetworkSpec>,
+    ready: BTreeSet<u32>,
+}
+
+impl Plane {
+    /// Takes over what is in the kernel, or makes it; nothing is torn down.
+    pub fn open(options: &Options) -> Result<Plane, Error> {
+        let pins = Pins::at(&options.pin_dir);
+        pins.make()?;
+        let programs = pins.programs()?;
+        let taken_over = programs.taken_over;
+        let attacher = Attacher::new(programs, pins.clone(), options.attach);
+        let mut netlink = Netlink::open().map_err(Error::netlink("open a netlink socket"))?;
+        let mut endpoints = Endpoints::open(&pins, &mut netlink)?;
+        let links = netlink.links().map_err(Error::netlink("list links"))?;
+        endpoints.take_over(&mut netlink, &attacher, &links)?;
+        if let Some(inside) = links.iter().find(|link| link.name == DOOR_INSIDE) {
+            attacher.ensure(&mut netlink, inside, Program::FromHost)?;
+        }
+        // Every link runs programs of this build by now.
+        pins.remove_others()?;
+        tracing::info!(
+            taken_over,
+            tcx = attacher.by_tcx(),
+            endpoints = endpoints.iter().count(),
+            "the data plane is open"
+        );
+        Ok(Plane {
+            config: pins.table(maps::CONFIG)?,
+            host_addresses: HostAddresses::open(&pins)?,
+            tenants: Tenants::open(&pins)?,
+            policies: Policies::open(&pins)?,
+            flows: Flows::open(&pins)?,
+            firewall: Firewall::default(),
+            door: None,
+            networks: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            netlink,
+            pins,
+            attacher,
+            endpoints,
+        })
+    }
+
+    /// Makes the kernel hold this and nothing else; goes on after a failure, and names all.
+    ///
+    /// 1. The host's link, its addresses and the private subnet.
+    /// 2. Endpoints that should not be go first: their addresses may be others' now.
+    /// 3. Policies and networks, not yet in force for flows that exist.
+    /// 4. Endpoints that should be; those of tenants without policy stay closed.
+    /// 5. New generations: from here on packets see all of it.
+    /// 6. What nothing needs any more: old policies, pins of links.
+    /// 7. Routes and firewall.
+    pub fn apply(&mut self, desired: &Desired) -> Result<(), Error> {
+        let mut failures = Failures::default();
+        let links = self.netlink.links().map_err(Error::netlink("list links"))?;
+        let door = failures.note(self.ensure_door(desired));
+        failures.note(self.refresh_host_addresses());
+
+        let wanted: BTreeSet<&str> = desired.local.keys().map(String::as_str).collect();
+        let kept = self
+            .endpoints
+            .keep(&mut self.netlink, &self.attacher, &wanted);
+        failures.note(kept);
+
+        self.ready.clear();
+        for (number, tenant) in &desired.tenants {
+            let root = self.policies.build(*number, &tenant.policy);
+            let Some(root) = failures.note(root) else {
+                continue; // What was in force stays so.
+            };
+            let set = self.tenants.set(*number, root, desired.routing);
+            if failures.note(set).is_some() {
+                self.ready.insert(*number);
+            }
+        }
+        let tenants: BTreeSet<u32> = desired.tenants.keys().copied().collect();
+        failures.note(self.tenants.keep(&tenants));
+        self.policies.keep(&tenants);
+        failures.note(self.tenants.set_networks(&desired.networks));
+        self.networks.clone_from(&desired.networks);
+
+        if door.is_some() {
+            for (id, spec) in &desired.local {
+                failures.note(self.ensure_endpoint(id, spec));
+                failures.note(self.ensure_mtu(id, spec, &links));
+            }
+        }
+        failures.note(self.tenants.renew());
+        let settled = tenants.is_subset(&self.ready);
+        failures.note(self.policies.retire(settled));
+        failures.note(self.forget_pins());
+        if let Some(door) = door {
+            failures.note(self.ensure_routes(&door, desired));
+            failures.note(self.ensure_firewall(&door));
+        }
+        if desired.networks.values().any(|n| n.ipv6_subnet.is_some()) {
+            failures.note(sysctl::forward_ipv6());
+        }
+        failures.result()
+    }
+
+    /// Makes the links of an endpoint and lets it in; again for the same id is fine.
+    ///
+    /// It stays closed until [`apply`](Self::apply) has brought its tenant and network.
+    pub fn add_endpoint(&mut self, id: &str, spec: &EndpointSpec) -> Result<(), Error> {
+        if self.door.is_none() {
+            self.ensure_door(&Desired::default())?;
+        }
+        self.ensure_endpoint(id, spec)?;
+        self.tenants.renew()
+    }
+
+    fn ensure_endpoint(&mut self, id: &str, spec: &EndpointSpec) -> Result<(), Error> {
+        let Some(door) = &self.door else {
+            return Ok(());
+        };
+        let network = self.networks.get(&spec.network);
+        let terms = Terms {
+            guest: spec.tenant != DEFAULT_TENANT,
+            mtu: network.map_or(MTU, |network| network.mtu),
+            open: network.is_some() && self.ready.contains(&spec.tenant),
+        };
+        let mut hands = Hands {
+            netlink: &mut self.netlink,
+            attacher: &self.attacher,
+            private: door.private,
+        };
+        let stale = self.endpoints.ensure(&mut hands, id, spec, terms)?;
+        for tenant in stale {
+            self.tenants.touch(tenant);
+        }
+        Ok(())
+    }
+
+    /// Closes the endpoint, deletes its links; unknown ids are fine. Its flows lead nowhere,
+    /// since their serial is nobody's any more, and leave the table by and by.
+    pub fn remove_endpoint(&mut self, id: &str) -> Result<(), Error> {
+        self.endpoints
+            .remove(&mut self.netlink, &self.attacher, id)
+    }
+
+    /// What the kernel knows of each endpoint, by id.
+    pub fn endpoints(&mut self) -> Result<BTreeMap<String, EndpointFacts>, Error> {
+        let links = self.netlink.links().map_err(Error::netlink("list links"))?;
+        let names: BTreeSet<&str> = links.iter().map(|link| link.name.as_str()).collect();
+        let mut drops = self.endpoints.drops()?;
+        let mut all = BTreeMap::new();
+        for (id, local) in self.endpoints.iter() {
+            let (interface, peer) = link_names(id);
+            if !names.contains(interface.as_str()) {
+                continue; // Its container has ended, and taken the link along.
+            }
+            let facts = EndpointFacts {
+                interface,
+                detached: names.contains(peer.as_str()),
+                private_address: Some(local.private_address()),
+                drops: drops.remove(&local.row.serial).unwrap_or_default(),
+            };
+            all.insert(id.to_owned(), facts);
+        }
+        Ok(all)
+    }
+
+    /// Prefixes that the host uses for itself, the private subnet among them.
+    pub fn taken_prefixes(&mut self) -> Result<Vec<Taken>, Error> {
+        let mut all = taken(&mut self.netlink)?;
+        if let Some(private) = Door::current(&mut self.netlink)? {
+            all.push(Taken {
+                prefix: private.into(),
+                by: format!("private addresses of this host's endpoints, {DOOR}"),
+            });
+        }
+        Ok(all)
+    }
+
+    /// What is to be done from time to time, about once a second: flows age, the host's
+    /// addresses are read anew, and rules that somebody flushed come back.
+    pub fn tick(&mut self) -> Result<(), Error> {
+        let mut failures = Failures::default();
+        let serials = self.endpoints.serials();
+        failures.note(self.flows.age(|serial| serials.contains(&serial)));
+        failures.note(self.refresh_host_addresses());
+        failures.note(self.firewall.check());
+        failures.result()
+    }
+}
+
+/// Removes every trace of Contiv from the calling thread's network namespace, and the pins.
+///
+/// Each step is taken whatever became of the others. Settings that others rely on by
+/// now, such as forwarding, stay.
+pub fn cleanup(options: &Options) -> Result<(), Error> {
+    let mut failures = Failures::default();
+    let netlink = Netlink::open().map_err(Error::netlink("open a netlink socket"));
+    if let Some(mut netlink) = failures.note(netlink) {
+        let links = netlink.links().map_err(Error::netlink("list links"));
+        for link in failures.note(links).unwrap_or_default() {
+            if link.kind == "veth" && is_ours(&link.name) {
+                let deleted = netlink.delete_link(link.index);
+                failures.note(deleted.map_err(Error::netlink(format!("delete {}", link.name))));
+            }
+        }
+    }
+    failures.note(Pins::at(&options.pin_dir).remove());
+    failures.note(firewall::remove());
+    failures.result()
+}

@@ -1,0 +1,146 @@
+//! The steps of bringing the kernel to what is desired that concern the host itself.
+
+use std::collections::BTreeSet;
+
+use contiv_datapath_abi::config::Config;
+use contiv_datapath_abi::config::DEFAULT_TENANT;
+use ipnet::IpNet;
+
+use super::{MTU, Plane};
+use crate::Error;
+use crate::door::{Door, Wanted};
+use crate::error::Failures;
+use crate::firewall::Rules;
+use crate::names::{DOOR_INSIDE, is_ours, link_names};
+use crate::netlink::Link;
+use crate::private::{self, Private};
+use crate::spec::{Desired, EndpointSpec, NetworkSpec};
+use crate::taken::{overlap, taken};
+
+impl Plane {
+    /// The host's link with a private subnet that nothing else on the host has.
+    pub(super) fn ensure_door(&mut self, desired: &Desired) -> Result<Door, Error> {
+        let current = Door::current(&mut self.netlink)?;
+        let used = taken(&mut self.netlink)?;
+        let networks: Vec<IpNet> = of_default(desired)
+            .map(|network| network.subnet.into())
+            .collect();
+        let in_use = !self.endpoints.is_empty();
+        let wanted = desired.private_subnet;
+        let chosen = private::choose(wanted, current, in_use, &used, &networks)
+            .ok_or(Error::NoPrivateSubnet { wanted })?;
+        if Some(chosen) != current && chosen != wanted.trunc() {
+            tracing::warn!(%wanted, %chosen, "the private subnet is taken on this host");
+        }
+        let mtus = desired.networks.values().map(|network| network.mtu);
+        let door = Door::ensure(
+            &mut self.netlink,
+            &self.attacher,
+            Private::new(chosen),
+            mtus.fold(MTU, u32::max),
+        )?;
+        let config = Config {
+            private_base: chosen.network().octets(),
+            private_mask: chosen.netmask().octets(),
+            host_link: door.inside.index,
+            host_mac: door.outside.mac,
+            unused: [0; 6],
+        };
+        if self.config.get(&0)? != Some(config) {
+            self.config.put(&0, &config)?;
+        }
+        self.door = Some(door.clone());
+        Ok(door)
+    }
+
+    pub(super) fn refresh_host_addresses(&mut self) -> Result<(), Error> {
+        let addresses = self
+            .netlink
+            .addresses()
+            .map_err(Error::netlink("list addresses"))?;
+        self.host_addresses.set(&addresses)
+    }
+
+    /// Routes to networks of the default tenant, but for those that the host cannot reach.
+    pub(super) fn ensure_routes(&mut self, door: &Door, desired: &Desired) -> Result<(), Error> {
+        let used = taken(&mut self.netlink)?;
+        let mut wanted = Wanted::new();
+        for network in of_default(desired).filter(|network| !network.unreachable_from_host) {
+            let v4 = IpNet::from(network.subnet.trunc());
+            let v6 = network.ipv6_subnet.map(|subnet| IpNet::from(subnet.trunc()));
+            for prefix in [Some(v4), v6].into_iter().flatten() {
+                // Whoever asks may have looked before the prefix was taken.
+                if !used.iter().any(|taken| overlap(taken.prefix, prefix)) {
+                    wanted.insert(prefix, network.mtu);
+                }
+            }
+        }
+        door.ensure_routes(&mut self.netlink, &wanted)
+    }
+
+    pub(super) fn ensure_firewall(&mut self, door: &Door) -> Result<(), Error> {
+        let links = self.netlink.links().map_err(Error::netlink("list links"))?;
+        let routes = self
+            .netlink
+            .routes()
+            .map_err(Error::netlink("list routes"))?;
+        // A bridge by which the host reaches other machines is a way to the world.
+        let ways: BTreeSet<u32> = routes.iter().filter(|r| r.gateway).map(|r| r.link).collect();
+        let bridges = links.iter().filter(|link| {
+            link.kind == "bridge" && !is_ours(&link.name) && !ways.contains(&link.index)
+        });
+        let (guests, guests_ipv6) = door.private.guests();
+        let rules = Rules {
+            private: door.private.subnet(),
+            private_ipv6: door.private.subnet_ipv6(),
+            guests,
+            guests_ipv6,
+            bridges: bridges.map(|link| link.name.clone()).collect(),
+        };
+        self.firewall.ensure(&rules)
+    }
+
+    /// An endpoint may be made before its network is known; both ends learn it while they
+    /// are here.
+    pub(super) fn ensure_mtu(
+        &mut self,
+        id: &str,
+        spec: &EndpointSpec,
+        links: &[Link],
+    ) -> Result<(), Error> {
+        let Some(network) = self.networks.get(&spec.network) else {
+            return Ok(());
+        };
+        let (host, container) = link_names(id);
+        for link in links {
+            let ours = link.name == host || link.name == container;
+            if ours && link.mtu != network.mtu {
+                self.netlink
+                    .set_mtu(link.index, network.mtu)
+                    .map_err(Error::netlink(format!("set the MTU of {}", link.name)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets pins of links that are not there any more.
+    pub(super) fn forget_pins(&mut self) -> Result<(), Error> {
+        let known: BTreeSet<String> = self
+            .endpoints
+            .iter()
+            .map(|(id, _)| link_names(id).0)
+            .collect();
+        let mut failures = Failures::default();
+        for name in self.pins.linked()? {
+            if name != DOOR_INSIDE && !known.contains(&name) {
+                failures.note(self.attacher.forget(&name));
+            }
+        }
+        failures.result()
+    }
+}
+
+fn of_default(desired: &Desired) -> impl Iterator<Item = &NetworkSpec> {
+    let of_default = |network: &&NetworkSpec| network.tenant == DEFAULT_TENANT;
+    desired.networks.values().filter(of_default)
+}

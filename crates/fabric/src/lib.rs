@@ -27,6 +27,8 @@ pub mod record;
 mod refusal;
 mod reports;
 mod view;
+#[cfg(test)]
+mod world;
 
 pub use decide::{
     Presets, bootstrap, delete_docker_network, delete_endpoint, delete_global, delete_group,

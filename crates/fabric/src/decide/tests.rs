@@ -1,1 +1,7 @@
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod life_cycle;
+
+mod races;
+mod reference;
 

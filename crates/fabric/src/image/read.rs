@@ -306,6 +306,11 @@ impl Image {
         self.owners.get(&(of, number)).map(String::as_str)
     }
 
+    #[cfg(test)]
+    pub(crate) fn numbers_in_use(&self, of: Numbered) -> usize {
+        self.owners.keys().filter(|(kind, _)| *kind == of).count()
+    }
+
     /// The number of this kind that was given last; 0 when none was.
     pub(crate) fn counter(&self, of: Numbered) -> u32 {
         self.counters.get(&of).copied().unwrap_or_default()

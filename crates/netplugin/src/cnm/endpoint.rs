@@ -30,6 +30,9 @@ impl Driver {
         if id.is_empty() {
             return Err(Error::Refused("EndpointID is missing".into()));
         }
+        if request.network_id.is_empty() {
+            return Err(Error::Refused("NetworkID is missing".into()));
+        }
         if publishes_ports(&request) {
             return Err(Error::Refused(
                 "-p publishes nothing on a Contiv network yet: every container has an address \

@@ -52,14 +52,14 @@ impl Driver {
             group: pool.group,
             aux_addresses: aux_addresses(&request)?,
         };
-        if let Err(error) = self.host.put_docker_network(&binding).await {
+        if let Err(error) = self.bind(&binding).await {
             if made {
                 let key = format!("{}:{}", binding.tenant, binding.network);
                 if let Err(error) = self.client.delete::<Network>(&key).await {
                     tracing::warn!(network = key, %error, "a network without use is left over");
                 }
             }
-            return Err(error.into());
+            return Err(error);
         }
         let mut memory = self.memory();
         for subnet in subnets {
@@ -104,6 +104,20 @@ impl Driver {
             }
         }
         Ok(Nothing {})
+    }
+
+    /// Has the master remember it. What a Docker network stands for never changes: containers
+    /// may be in it already.
+    async fn bind(&self, binding: &DockerNetwork) -> Result<(), Error> {
+        let known = self.binding(&binding.id).await?;
+        let means = |b: &DockerNetwork| (b.tenant.clone(), b.network.clone(), b.group.clone());
+        if let Some(known) = known.filter(|known| means(known) != means(binding)) {
+            return Err(Error::Refused(format!(
+                "Docker network {} stands for network {} of tenant {} already; remove it first",
+                known.id, known.network, known.tenant
+            )));
+        }
+        Ok(self.host.put_docker_network(binding).await?)
     }
 
     async fn check_pools(&self, pool: &PoolRef, subnets: &[IpNet]) -> Result<(), Error> {

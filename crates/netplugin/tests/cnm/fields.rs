@@ -135,7 +135,7 @@ fn calls_with_missing_or_strange_fields_are_refused_with_a_reason() {
         (
             "NetworkDriver.CreateEndpoint",
             json!({"EndpointID": "e1"}),
-            "Docker network",
+            "NetworkID",
         ),
         (
             "NetworkDriver.CreateEndpoint",

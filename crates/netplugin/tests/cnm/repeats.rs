@@ -56,7 +56,11 @@ fn a_docker_network_is_not_bound_anew_to_another_network() {
     let pool = json!([{"Pool": "10.1.3.0/24", "Gateway": "10.1.3.0/24"}]);
     let other = json!({"NetworkID": "dn", "IPv4Data": pool,
         "Options": {"com.docker.network.generic": {"network": "bare"}}});
-    rig.refused("NetworkDriver.CreateNetwork", other, "");
+    rig.refused(
+        "NetworkDriver.CreateNetwork",
+        other,
+        "stands for network net",
+    );
     rig.endpoint("dn", "e1", "10.1.2.7/24");
 }
 

@@ -1,0 +1,11 @@
+//! The netmaster binary, as its clients and its hosts see it.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod addresses;
+mod life_cycle;
+mod master;
+mod preconditions;
+mod restart;
+mod shutdown;
+mod streams;
+mod watch;

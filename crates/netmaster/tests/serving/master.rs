@@ -1,0 +1,192 @@
+//! A netmaster of the test's own, and calls to it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use contiv_client::{Client, HostClient, Timeouts};
+use contiv_model::agent::{HostStatus, Register, STREAM_VERSION};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+/// Longer than anything here takes.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running netmaster; killed when dropped.
+pub struct Master {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: Value,
+}
+
+impl Master {
+    /// Starts one on the store in `dir` and waits until it is ready.
+    pub fn start(dir: &Path) -> Master {
+        Master::start_with(dir, &[])
+    }
+
+    pub fn start_with(dir: &Path, arguments: &[&str]) -> Master {
+        let mut child = command(dir)
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        let address = loop {
+            let mut line = String::new();
+            let more = log.read_line(&mut line).unwrap() > 0;
+            said.push_str(&line);
+            assert!(more, "netmaster did not get ready:\n{said}");
+            if let Some((_, address)) = line.split_once("is ready address=") {
+                break address.split(' ').next().unwrap().parse().unwrap();
+            }
+        };
+        // A full pipe would stop it.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Master { child, address }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(&self.address.to_string(), Timeouts::default()).unwrap()
+    }
+
+    /// A client that speaks for a host which has registered.
+    pub async fn host(&self, name: &str) -> HostClient {
+        let host = self.client().host(name).unwrap();
+        let register = Register {
+            stream_version: STREAM_VERSION,
+            agent_version: "test".into(),
+            boot_id: "boot".into(),
+            taken: Vec::new(),
+        };
+        host.register(&register).await.unwrap();
+        host.report(&HostStatus::default()).await.unwrap();
+        host
+    }
+
+    pub fn get(&self, path: &str) -> Reply {
+        self.call("GET", path, &[], "")
+    }
+
+    pub fn delete(&self, path: &str) -> Reply {
+        self.call("DELETE", path, &[], "")
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Reply {
+        self.call("POST", path, &[], &body.to_string())
+    }
+
+    /// Makes an object, which must succeed.
+    pub fn make(&self, path: &str, body: &Value) -> Reply {
+        let reply = self.post(path, body);
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        reply
+    }
+
+    /// Makes network `name` of tenant `default`.
+    pub fn make_network(&self, name: &str, subnet: &str) {
+        let body = json!({"encap": "vxlan", "subnet": subnet});
+        self.make(&format!("/api/v1/networks/default:{name}/"), &body);
+    }
+
+    pub fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let mut stream = self.send("1.1", method, path, headers, body);
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.to_lowercase(), value.to_owned())
+        };
+        let text = || Value::String(body.to_owned());
+        Reply {
+            status: status.parse().unwrap(),
+            headers: lines.map(header).collect(),
+            body: serde_json::from_str(body).unwrap_or_else(|_| text()),
+        }
+    }
+
+    /// Opens a stream; its body has no frames, since HTTP 1.0 knows none.
+    pub fn open(&self, path: &str, headers: &[(&str, &str)]) -> BufReader<TcpStream> {
+        let stream = self.send("1.0", "GET", path, headers, "");
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        assert!(line.contains("200"), "{line}");
+        while line != "\r\n" {
+            line.clear();
+            stream.read_line(&mut line).unwrap();
+        }
+        stream
+    }
+
+    fn send(
+        &self,
+        version: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let length = body.len();
+        let mut head = format!(
+            "{method} {path} HTTP/{version}\r\nHost: m\r\nConnection: close\r\nContent-Length: {length}\r\n"
+        );
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let request = format!("{head}\r\n{body}");
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    }
+
+    /// `kill -9`, and its end.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; the time that it then took to end.
+    pub fn terminate(mut self) -> (ExitStatus, Duration) {
+        let begin = Instant::now();
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        kill(pid, Signal::SIGTERM).unwrap();
+        let status = self.child.wait().unwrap();
+        (status, begin.elapsed())
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The command line of a netmaster at a free port.
+pub fn command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netmaster"));
+    command
+        .arg("--data-dir")
+        .arg(dir)
+        .args(["--listen-url", "127.0.0.1:0"])
+        .stdin(Stdio::null());
+    command
+}

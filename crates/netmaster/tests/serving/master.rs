@@ -14,29 +14,29 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 /// Longer than anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running netmaster; killed when dropped.
-pub struct Master {
+pub(crate) struct Master {
     child: Child,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: BTreeMap<String, String>,
-    pub body: Value,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Value,
 }
 
 impl Master {
     /// Starts one on the store in `dir` and waits until it is ready.
-    pub fn start(dir: &Path) -> Master {
+    pub(crate) fn start(dir: &Path) -> Master {
         Master::start_with(dir, &[])
     }
 
-    pub fn start_with(dir: &Path, arguments: &[&str]) -> Master {
+    pub(crate) fn start_with(dir: &Path, arguments: &[&str]) -> Master {
         let mut child = command(dir)
             .args(arguments)
             .stderr(Stdio::piped())
@@ -58,12 +58,12 @@ impl Master {
         Master { child, address }
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(&self.address.to_string(), Timeouts::default()).unwrap()
     }
 
     /// A client that speaks for a host which has registered.
-    pub async fn host(&self, name: &str) -> HostClient {
+    pub(crate) async fn host(&self, name: &str) -> HostClient {
         let host = self.client().host(name).unwrap();
         let register = Register {
             stream_version: STREAM_VERSION,
@@ -76,32 +76,38 @@ impl Master {
         host
     }
 
-    pub fn get(&self, path: &str) -> Reply {
+    pub(crate) fn get(&self, path: &str) -> Reply {
         self.call("GET", path, &[], "")
     }
 
-    pub fn delete(&self, path: &str) -> Reply {
+    pub(crate) fn delete(&self, path: &str) -> Reply {
         self.call("DELETE", path, &[], "")
     }
 
-    pub fn post(&self, path: &str, body: &Value) -> Reply {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Reply {
         self.call("POST", path, &[], &body.to_string())
     }
 
     /// Makes an object, which must succeed.
-    pub fn make(&self, path: &str, body: &Value) -> Reply {
+    pub(crate) fn make(&self, path: &str, body: &Value) -> Reply {
         let reply = self.post(path, body);
         assert_eq!(reply.status, 200, "{path}: {}", reply.body);
         reply
     }
 
     /// Makes network `name` of tenant `default`.
-    pub fn make_network(&self, name: &str, subnet: &str) {
+    pub(crate) fn make_network(&self, name: &str, subnet: &str) {
         let body = json!({"encap": "vxlan", "subnet": subnet});
         self.make(&format!("/api/v1/networks/default:{name}/"), &body);
     }
 
-    pub fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+    pub(crate) fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
         let mut stream = self.send("1.1", method, path, headers, body);
         let mut text = Vec::new();
         stream.read_to_end(&mut text).unwrap();
@@ -122,7 +128,7 @@ impl Master {
     }
 
     /// Opens a stream; its body has no frames, since HTTP 1.0 knows none.
-    pub fn open(&self, path: &str, headers: &[(&str, &str)]) -> BufReader<TcpStream> {
+    pub(crate) fn open(&self, path: &str, headers: &[(&str, &str)]) -> BufReader<TcpStream> {
         let stream = self.send("1.0", "GET", path, headers, "");
         let mut stream = BufReader::new(stream);
         let mut line = String::new();
@@ -158,13 +164,13 @@ impl Master {
     }
 
     /// `kill -9`, and its end.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// SIGTERM; the time that it then took to end.
-    pub fn terminate(mut self) -> (ExitStatus, Duration) {
+    pub(crate) fn terminate(mut self) -> (ExitStatus, Duration) {
         let begin = Instant::now();
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         kill(pid, Signal::SIGTERM).unwrap();
@@ -181,7 +187,7 @@ impl Drop for Master {
 }
 
 /// The command line of a netmaster at a free port.
-pub fn command(dir: &Path) -> Command {
+pub(crate) fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netmaster"));
     command
         .arg("--data-dir")

@@ -34,6 +34,7 @@ use crate::hosts::Hosts;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::notify;
+use crate::origin;
 use crate::sweep::Sweeper;
 
 /// The contents of the store are of this version.
@@ -183,7 +184,8 @@ fn router(shared: Shared) -> Router {
         .with_state(shared)
 }
 
-/// Counts a request, limits its time, and gives each refusal the same form.
+/// Counts a request, limits its time, and gives each refusal the same form. Web pages of
+/// others get nothing.
 async fn accompany(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let begin = Instant::now();
     let method = request.method().to_string();
@@ -191,7 +193,13 @@ async fn accompany(State(shared): State<Shared>, request: Request, next: Next) -
     // Paths that there are not are made by clients, without limit.
     let route = path.map_or("other", |path| path.as_str().trim_end_matches('/'));
     let route = route.to_owned();
-    let response = match tokio::time::timeout(ANSWER, next.run(request)).await {
+    let answer = async {
+        match origin::check(request.headers()) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        }
+    };
+    let response = match tokio::time::timeout(ANSWER, answer).await {
         Ok(response) => api::name_method(&method, response),
         Err(_) => {
             let message = format!("no answer within {} s; try again", ANSWER.as_secs());

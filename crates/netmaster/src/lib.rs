@@ -14,6 +14,7 @@ mod hosts;
 mod ledger;
 mod metrics;
 mod notify;
+mod origin;
 mod sweep;
 
 pub use api::document;

@@ -44,7 +44,7 @@ impl Sweeper {
             let swept = match ticked {
                 true => {
                     self.hosts.notice_silence(Instant::now());
-                    self.expire().await
+                    self.expire(now()).await
                 }
                 false => self.settle().await,
             };
@@ -54,9 +54,9 @@ impl Sweeper {
         }
     }
 
-    async fn expire(&self) -> Result<(), Error> {
+    async fn expire(&self, now: u64) -> Result<(), Error> {
         let patience = u64::try_from(UNCLAIMED.as_millis()).unwrap_or(u64::MAX);
-        let before = now().saturating_sub(patience);
+        let before = now.saturating_sub(patience);
         if expire(self.ledger.read().image(), before).writes.is_empty() {
             return Ok(());
         }
@@ -96,4 +96,31 @@ fn applied(reports: &HostReports, epoch: u64) -> BTreeMap<String, u64> {
         .filter(|(_, report)| report.applied.epoch == epoch);
     same.map(|(name, report)| (name.clone(), report.applied.number))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use contiv_store::MemoryStore;
+
+    use super::*;
+    use crate::ledger::testing::{begin, request};
+
+    #[tokio::test]
+    async fn an_address_that_nobody_claims_is_free_after_a_minute() {
+        let store = Arc::new(MemoryStore::default());
+        let (ledger, follower) = Ledger::open(store, Arc::default()).await.unwrap();
+        tokio::spawn(follower.run());
+        begin(&ledger).await;
+        let granted = request(&ledger, 5_000, None).await.unwrap();
+        let sweeper = Sweeper {
+            ledger: Arc::clone(&ledger),
+            hosts: Arc::default(),
+        };
+        let in_use = || ledger.read().image().addresses().count();
+        sweeper.expire(5_000 + 60_000).await.unwrap();
+        assert_eq!(in_use(), 1);
+        sweeper.expire(5_001 + 60_000).await.unwrap();
+        assert_eq!(in_use(), 0);
+        assert_eq!(request(&ledger, 70_000, None).await.unwrap(), granted);
+    }
 }

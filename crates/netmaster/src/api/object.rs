@@ -89,10 +89,10 @@ async fn put<K: Kind>(
     tracing::info!(kind = K::NOUN, key, revision = %granted.revision, "stored");
     let committed = shared.ledger.read();
     let image = committed.image();
-    Ok(Versioned {
-        document: links::with(image, &granted.answer),
-        version: version::<K>(image, epoch, &key),
-    })
+    // Somebody else's later change is not what was answered.
+    let version = version::<K>(image, epoch, &key).min(granted.revision);
+    let document = links::with(image, &granted.answer);
+    Ok(Versioned { document, version })
 }
 
 async fn delete<K: Kind>(

@@ -37,7 +37,21 @@ impl Master {
     }
 
     pub(crate) fn start_with(dir: &Path, arguments: &[&str]) -> Master {
-        let mut child = command(dir)
+        Master::run(command(dir), arguments)
+    }
+
+    /// Starts it by a command that ends in `exec "$@"`.
+    pub(crate) fn start_through(mut through: Command, dir: &Path, arguments: &[&str]) -> Master {
+        let command = command(dir);
+        through
+            .arg(command.get_program())
+            .args(command.get_args())
+            .stdin(Stdio::null());
+        Master::run(through, arguments)
+    }
+
+    fn run(mut command: Command, arguments: &[&str]) -> Master {
+        let mut child = command
             .args(arguments)
             .stderr(Stdio::piped())
             .spawn()
@@ -56,6 +70,10 @@ impl Master {
         // A full pipe would stop it.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Master { child, address }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn client(&self) -> Client {

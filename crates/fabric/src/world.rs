@@ -61,6 +61,58 @@ impl World {
         world
     }
 
+    /// The same with tenants, networks, groups, policies and rules, so that steps find
+    /// something: tenant `red` is empty, network `n2` only has rules about it.
+    pub(crate) fn furnished() -> World {
+        let mut world = World::new();
+        for tenant in TENANTS {
+            world.take(&Step::PutTenant(tenant));
+        }
+        for tenant in ["default", "blue"] {
+            for (name, subnet, gateway) in SUBNETS
+                .iter()
+                .take(2)
+                .zip(NETWORKS)
+                .map(|((subnet, gateway), name)| (name, *subnet, *gateway))
+            {
+                world.take(&Step::PutNetwork(Box::new(Network {
+                    tenant_name: tenant.into(),
+                    network_name: name.into(),
+                    encap: "vlan".into(),
+                    subnet: subnet.into(),
+                    gateway: gateway.into(),
+                    ..Network::default()
+                })));
+            }
+            world.take(&Step::PutPolicy(policy(&format!("{tenant}:p1"))));
+            world.take(&Step::PutGroup(EndpointGroup {
+                tenant_name: tenant.into(),
+                group_name: "g1".into(),
+                network_name: "n1".into(),
+                policies: vec!["p1".into()],
+                ..EndpointGroup::default()
+            }));
+            for (id, group, network) in [("r1", "g1", ""), ("r2", "", "n2")] {
+                world.take(&Step::PutRule(Box::new(Rule {
+                    tenant_name: tenant.into(),
+                    policy_name: "p1".into(),
+                    rule_id: id.into(),
+                    direction: "in".into(),
+                    action: "allow".into(),
+                    from_endpoint_group: group.into(),
+                    from_network: network.into(),
+                    ..Rule::default()
+                })));
+            }
+        }
+        world
+    }
+
+    fn take(&mut self, step: &Step) {
+        let transaction = self.decide(step).unwrap();
+        self.commit(transaction).unwrap();
+    }
+
     /// The next moment, and a uid of it.
     pub(crate) fn stamp(&mut self) -> Stamp {
         self.time += 1;
@@ -82,12 +134,7 @@ impl World {
 
     /// What the store would do: the key that has changed is the error.
     pub(crate) fn commit(&mut self, transaction: Transaction) -> Result<Applied, String> {
-        for compare in &transaction.compares {
-            let number = self.entries.get(&compare.key).map_or(0, |e| e.number);
-            if number != compare.number {
-                return Err(compare.key.clone());
-            }
-        }
+        self.holds(&transaction)?;
         if transaction.writes.is_empty() {
             return Ok(Applied::default());
         }
@@ -108,6 +155,17 @@ impl World {
             }
         }
         Ok(self.image.apply(number, &transaction.writes).unwrap())
+    }
+
+    /// Whether the store would commit this.
+    pub(crate) fn holds(&self, transaction: &Transaction) -> Result<(), String> {
+        for compare in &transaction.compares {
+            let number = self.entries.get(&compare.key).map_or(0, |e| e.number);
+            if number != compare.number {
+                return Err(compare.key.clone());
+            }
+        }
+        Ok(())
     }
 
     /// The image that a master would make of the store at its start.
@@ -239,13 +297,16 @@ fn key(names: &'static [&'static str]) -> impl Strategy<Value = String> {
     (tenant(), name(names)).prop_map(|(tenant, name)| format!("{tenant}:{name}"))
 }
 
+/// Subnets with their gateways.
+const SUBNETS: [(&str, &str); 4] = [
+    ("10.0.0.0/29", "10.0.0.6"),
+    ("10.0.0.8/30", ""),
+    ("10.0.0.3-10.0.0.5/29", "10.0.0.1"),
+    ("10.0.0.0/28", ""),
+];
+
 fn network() -> impl Strategy<Value = Network> {
-    let subnet = select(vec![
-        ("10.0.0.0/29", "10.0.0.6"),
-        ("10.0.0.8/30", ""),
-        ("10.0.0.3-10.0.0.5/29", "10.0.0.1"),
-        ("10.0.0.0/28", ""),
-    ]);
+    let subnet = select(SUBNETS.to_vec());
     let encap = select(vec!["vlan", "vxlan"]);
     let tag = prop_oneof![2 => Just(0), 1 => 1..8u32];
     (tenant(), name(&NETWORKS), subnet, encap, tag, any::<bool>()).prop_map(

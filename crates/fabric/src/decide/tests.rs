@@ -4,4 +4,3 @@ mod life_cycle;
 
 mod races;
 mod reference;
-

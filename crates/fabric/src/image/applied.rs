@@ -42,6 +42,10 @@ impl Applied {
         self.objects.is_empty()
     }
 
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        self.objects.contains_key(&key.to_string())
+    }
+
     /// The first word on a key stands.
     pub(crate) fn note(&mut self, key: Key, before: Option<Before>) {
         let name = key.to_string();

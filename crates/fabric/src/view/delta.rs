@@ -34,16 +34,17 @@ pub fn change(image: &Image, applied: &Applied, host: &str) -> HostChange {
     for (key, before) in applied.objects.values() {
         objects.take(image, key, before.as_ref(), host, &presence);
     }
+    // Those that were written have had their turn.
+    let same = |key: Key| !applied.has(&key);
     for tenant in presence.changed() {
         let now = presence.now(tenant);
-        for (key, rule) in image.rules_of(tenant) {
-            objects.set(
-                ObjectKind::Rule,
-                key,
-                now.then(|| object::rule(image, rule)),
-            );
+        let rules = image.rules_of(tenant);
+        for (key, rule) in rules.filter(|(key, _)| same(Key::Rule((*key).to_owned()))) {
+            let view = now.then(|| object::rule(image, rule));
+            objects.set(ObjectKind::Rule, key, view);
         }
-        for endpoint in image.endpoints_of_tenant(tenant) {
+        let endpoints = image.endpoints_of_tenant(tenant);
+        for endpoint in endpoints.filter(|e| same(Key::Endpoint(e.id.clone()))) {
             let view = now.then(|| HostObject::Endpoint(endpoint.view()));
             objects.set(ObjectKind::Endpoint, &endpoint.id, view);
         }

@@ -28,12 +28,12 @@ fn take(mirror: &mut Mirror, change: HostChange) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     /// `snapshot(before) + change = snapshot(after)`, one by one and for several commits.
     #[test]
-    fn changes_lead_from_snapshot_to_snapshot(steps in vec((step(), any::<bool>()), 1..80)) {
-        let mut world = World::new();
+    fn changes_lead_from_snapshot_to_snapshot(steps in vec((step(), any::<bool>()), 1..100)) {
+        let mut world = World::furnished();
         let mut mirrors = HOSTS.map(|host| mirror(snapshot(&world.image, host)));
         let mut pending = Applied::default();
         for (step, tell) in &steps {

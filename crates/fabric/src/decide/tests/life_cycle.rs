@@ -46,23 +46,46 @@ proptest! {
 
 /// Everything that both have is the same.
 fn check_equal(image: &Image, reference: &Reference) {
-    let keys = |keys: Vec<&str>| -> BTreeSet<String> {
-        keys.into_iter().map(str::to_owned).collect()
-    };
-    assert_eq!(keys(image.tenants().map(|(key, _)| key).collect()), reference.tenants);
-    assert_eq!(keys(image.policies().map(|(key, _)| key).collect()), reference.policies);
+    let keys =
+        |keys: Vec<&str>| -> BTreeSet<String> { keys.into_iter().map(str::to_owned).collect() };
+    assert_eq!(
+        keys(image.tenants().map(|(key, _)| key).collect()),
+        reference.tenants
+    );
+    assert_eq!(
+        keys(image.policies().map(|(key, _)| key).collect()),
+        reference.policies
+    );
     let networks: BTreeMap<String, u32> = image
         .networks()
         .map(|(key, network)| (key.to_owned(), network.record.tag))
         .collect();
     let expected = reference.networks.iter();
-    assert_eq!(networks, expected.map(|(key, (_, tag))| (key.clone(), *tag)).collect());
-    let mut groups = image.groups().map(|(_, group)| &group.record.object.policies);
-    assert!(groups.by_ref().eq(reference.groups.values().map(|group| &group.policies)));
-    let rules: Vec<u32> = image.rules().map(|(_, r)| r.record.object.priority).collect();
+    assert_eq!(
+        networks,
+        expected
+            .map(|(key, (_, tag))| (key.clone(), *tag))
+            .collect()
+    );
+    let mut groups = image
+        .groups()
+        .map(|(_, group)| &group.record.object.policies);
+    assert!(
+        groups
+            .by_ref()
+            .eq(reference.groups.values().map(|group| &group.policies))
+    );
+    let rules: Vec<u32> = image
+        .rules()
+        .map(|(_, r)| r.record.object.priority)
+        .collect();
     let expected: Vec<u32> = reference.rules.values().map(|rule| rule.priority).collect();
     assert_eq!(rules, expected);
-    assert!(image.docker_networks().eq(reference.docker_networks.values()));
+    assert!(
+        image
+            .docker_networks()
+            .eq(reference.docker_networks.values())
+    );
     for (encap, word) in [(Encap::Vlan, "vlan"), (Encap::Vxlan, "vxlan")] {
         assert!(image.tags(encap).eq(reference.tags(word)), "{word} tags");
     }
@@ -80,8 +103,14 @@ fn check_equal(image: &Image, reference: &Reference) {
         .addresses()
         .map(|owner| {
             let network = format!("{}:{}", owner.tenant, owner.network);
-            let key = crate::Key::Address(image.network(&network).unwrap().record.number, owner.address);
-            ((network, owner.address), used(owner.state, image.number_of(&key.to_string())))
+            let key = crate::Key::Address(
+                image.network(&network).unwrap().record.number,
+                owner.address,
+            );
+            (
+                (network, owner.address),
+                used(owner.state, image.number_of(&key.to_string())),
+            )
         })
         .collect();
     assert_eq!(uses, reference.uses);
@@ -123,7 +152,11 @@ fn check_number(before: &Image, now: &Image, of: Numbered, having: BTreeMap<&str
             assert_eq!(*number, (before.counter(of) + 1).max(first(of)), "{of}");
         }
     }
-    assert_eq!(now.numbers_in_use(of), having.len(), "a number of {of} without its object");
+    assert_eq!(
+        now.numbers_in_use(of),
+        having.len(),
+        "a number of {of} without its object"
+    );
 }
 
 fn first(of: Numbered) -> u32 {

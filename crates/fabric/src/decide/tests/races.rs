@@ -6,30 +6,34 @@ use proptest::prelude::*;
 use crate::world::{World, step};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     /// What the store lets pass after somebody else's commit would be granted anew: no
     /// decision stands on what is no longer so.
     #[test]
     fn what_no_longer_holds_is_not_committed(
-        past in vec(step(), 1..60),
-        present in vec((step(), step()), 1..12),
+        past in vec(step(), 0..20),
+        present in vec(step(), 60),
     ) {
-        let mut world = World::new();
+        let mut world = World::furnished();
         for step in &past {
             if let Ok(transaction) = world.decide(step) {
                 world.commit(transaction).unwrap();
             }
         }
-        for (first, second) in &present {
-            let (Ok(one), Ok(other)) = (world.decide(first), world.decide(second)) else {
-                continue;
-            };
-            world.commit(one).unwrap();
-            let anew = world.decide(second);
-            if world.commit(other).is_ok() {
-                prop_assert!(anew.is_ok(), "{first:?}, then {second:?}: {anew:?}");
-                prop_assert_eq!(&world.image, &world.reloaded());
+        let granted: Vec<_> = present
+            .iter()
+            .filter_map(|step| Some((step, world.decide(step).ok()?)))
+            .filter(|(_, transaction)| !transaction.writes.is_empty())
+            .collect();
+        for (first, one) in &granted {
+            let mut after = world.clone();
+            after.commit(one.clone()).unwrap();
+            for (second, other) in &granted {
+                if after.holds(other).is_ok() {
+                    let anew = after.decide(second);
+                    prop_assert!(anew.is_ok(), "{first:?}, then {second:?}: {anew:?}");
+                }
             }
         }
     }

@@ -145,7 +145,11 @@ impl Reference {
                     return require(wish.is_none_or(|wish| known.addresses[0] == wish));
                 }
                 let mut addresses = vec![self.choose(host, &request.pool, wish, false)?];
-                if !self.networks[&network_of(&request.pool)].0.ipv6_subnet.is_empty() {
+                if !self.networks[&network_of(&request.pool)]
+                    .0
+                    .ipv6_subnet
+                    .is_empty()
+                {
                     addresses.push(self.choose(host, &request.pool, None, true)?);
                 }
                 for address in &addresses {
@@ -337,7 +341,8 @@ impl Reference {
         for address in &binding.aux_addresses {
             self.uses.insert((network.clone(), *address), own.clone());
         }
-        self.docker_networks.insert(binding.id.clone(), binding.clone());
+        self.docker_networks
+            .insert(binding.id.clone(), binding.clone());
         Ok(())
     }
 
@@ -367,8 +372,14 @@ impl Reference {
             return addresses.contains(&wish).then_some(wish).ok_or(Refused);
         }
         let place = |address: &IpAddr| (network_of(pool), *address);
-        let free = addresses.iter().find(|a| !self.uses.contains_key(&place(a)));
-        let own = || addresses.iter().find(|a| self.seen_by(host, &place(a)).is_none());
+        let free = addresses
+            .iter()
+            .find(|a| !self.uses.contains_key(&place(a)));
+        let own = || {
+            addresses
+                .iter()
+                .find(|a| self.seen_by(host, &place(a)).is_none())
+        };
         free.or_else(own).copied().ok_or(Refused)
     }
 
@@ -376,14 +387,22 @@ impl Reference {
         let (network, _) = &self.networks[&network_of(pool)];
         if ipv6 {
             let net = network.ipv6_subnet.strip_suffix("::/126").unwrap();
-            return (1..=3).map(|n| format!("{net}::{n}").parse().unwrap()).collect();
+            return (1..=3)
+                .map(|n| format!("{net}::{n}").parse().unwrap())
+                .collect();
         }
         if let Some(group) = group_of(pool).map(|group| &self.groups[&group])
             && !group.ip_pool.is_empty()
         {
-            return range(&group.ip_pool).into_iter().map(IpAddr::from).collect();
+            return range(&group.ip_pool)
+                .into_iter()
+                .map(IpAddr::from)
+                .collect();
         }
-        let here = self.groups.values().filter(|g| network_of_group(g) == network_of(pool));
+        let here = self
+            .groups
+            .values()
+            .filter(|g| network_of_group(g) == network_of(pool));
         let carved: Vec<Ipv4Addr> = here.flat_map(|group| range(&group.ip_pool)).collect();
         let mut usable = usable(network);
         usable.retain(|address| !carved.contains(address));
@@ -437,5 +456,7 @@ fn range(pool: &str) -> Vec<Ipv4Addr> {
         return Vec::new();
     };
     let bits = |text: &str| text.parse::<Ipv4Addr>().unwrap().to_bits();
-    (bits(first)..=bits(last)).map(Ipv4Addr::from_bits).collect()
+    (bits(first)..=bits(last))
+        .map(Ipv4Addr::from_bits)
+        .collect()
 }

@@ -4,7 +4,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use crate::{Daemon, Engine, EngineOptions, Host, Reply, World, bin, wait_for};
@@ -71,16 +71,14 @@ impl Stack {
         let mut command = Command::new(bin("netmaster")?);
         command.args(["--data-dir", "/var/lib/contiv"]);
         let daemon = self.host.spawn("netmaster", command)?;
-        let ready = wait_for(READY, "netmaster to be ready", || -> Result<()> {
-            alive(&daemon)?;
+        until_ready("netmaster", &daemon, || {
             let status = self.api("GET", "/healthz", None)?.status;
             if status == 200 {
                 Ok(())
             } else {
                 bail!("/healthz answers {status}")
             }
-        });
-        ready.with_context(|| format!("netmaster said:\n{}", daemon.log_tail(15)))?;
+        })?;
         self.master = Some(daemon);
         Ok(())
     }
@@ -92,8 +90,7 @@ impl Stack {
             .args(["--netmaster", "http://127.0.0.1:9999"])
             .args(&self.agent_args);
         let daemon = self.host.spawn("netplugin", command)?;
-        let ready = wait_for(READY, "netplugin to be ready", || -> Result<()> {
-            alive(&daemon)?;
+        until_ready("netplugin", &daemon, || {
             UnixStream::connect(self.host.path(PLUGIN_SOCKET)).context("the driver's socket")?;
             let hosts = self.api("GET", "/api/v1/hosts/", None)?;
             let mut all = hosts.body.as_array().into_iter().flatten();
@@ -101,8 +98,7 @@ impl Stack {
                 return Ok(());
             }
             bail!("the master's hosts are {}", hosts.text)
-        });
-        ready.with_context(|| format!("netplugin said:\n{}", daemon.log_tail(15)))?;
+        })?;
         self.agent = Some(daemon);
         Ok(())
     }
@@ -172,9 +168,14 @@ impl Stack {
     }
 }
 
-fn alive(daemon: &Daemon) -> Result<()> {
-    match daemon.exited() {
-        Some(status) => bail!("it ended ({status})"),
-        None => Ok(()),
-    }
+/// Waits until `probe` is content. A daemon that ends is not waited for.
+fn until_ready(name: &str, daemon: &Daemon, mut probe: impl FnMut() -> Result<()>) -> Result<()> {
+    let ready = wait_for(READY, &format!("{name} to be ready"), || {
+        match daemon.exited() {
+            Some(status) => Ok(Err(anyhow!("it ended ({status})"))),
+            None => probe().map(Ok),
+        }
+    });
+    let ready = ready.and_then(|ended| ended);
+    ready.with_context(|| format!("{name} said:\n{}", daemon.log_tail(15)))
 }

@@ -56,10 +56,7 @@ impl Attacher {
         program: Program,
     ) -> Result<(), Error> {
         let (name, descriptor) = match program {
-            Program::FromEndpoint => (
-                programs::FROM_ENDPOINT,
-                self.programs.from_endpoint.as_fd(),
-            ),
+            Program::FromEndpoint => (programs::FROM_ENDPOINT, self.programs.from_endpoint.as_fd()),
             Program::FromHost => (programs::FROM_HOST, self.programs.from_host.as_fd()),
         };
         let what = || format!("attach program {name} to {}", link.name);

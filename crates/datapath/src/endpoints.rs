@@ -121,7 +121,10 @@ impl Endpoints {
         let link = find(hands.netlink, &name)?;
         let known = self.by_id.get(id).copied();
         let network_before = known.map_or(spec.network, |local| local.row.network);
-        let whole = |local: &Local| link.as_ref().is_some_and(|l| l.index == local.row.interface);
+        let whole = |local: &Local| {
+            link.as_ref()
+                .is_some_and(|l| l.index == local.row.interface)
+        };
         let mut local = match known {
             Some(local) if whole(&local) && rows::says(&local.row, spec) => {
                 if terms.open && local.row.state == Endpoint::CLOSED {
@@ -140,7 +143,9 @@ impl Endpoints {
                 self.rows.withdraw(&local)?;
                 local
             }
-            None => self.rows.reserve(&self.by_id, &self.lost, spec, hands.private, terms.guest)?,
+            None => self
+                .rows
+                .reserve(&self.by_id, &self.lost, spec, hands.private, terms.guest)?,
         };
         local.row = rows::row(spec, &local, hands.private);
         self.rows.write_closed(&local)?;
@@ -187,9 +192,8 @@ impl Endpoints {
 
     /// The endpoint of this host that has the address, other than `id`.
     fn holder(&self, id: &str, spec: &EndpointSpec) -> Option<String> {
-        let same = |local: &Local| {
-            local.row.tenant == spec.tenant && local.row.ipv4 == spec.ipv4.octets()
-        };
+        let same =
+            |local: &Local| local.row.tenant == spec.tenant && local.row.ipv4 == spec.ipv4.octets();
         let others = self.by_id.iter().filter(|(other, _)| *other != id);
         let mut holders = others.filter(|(_, local)| same(local));
         holders.next().map(|(other, _)| other.clone())
@@ -317,7 +321,5 @@ fn make_link(
     // The host itself has no business on this link: no addresses, nothing announced.
     sysctl::set_if_there(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
     let link = find(netlink, &name)?;
-    link.ok_or_else(|| {
-        Error::netlink(format!("find {name}"))(std::io::ErrorKind::NotFound.into())
-    })
+    link.ok_or_else(|| Error::netlink(format!("find {name}"))(std::io::ErrorKind::NotFound.into()))
 }

@@ -101,6 +101,10 @@ impl Error {
     }
 }
 
+/// Letters of a long message that are kept at its begin and its end.
+const HEAD: usize = 300;
+const TAIL: usize = 700;
+
 /// An error with all that it was caused by; aya's own texts leave the cause out.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -112,7 +116,18 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         }
         cause = inner.source();
     }
-    text
+    shorten(text)
+}
+
+/// A verifier's log can be megabytes; its end says why.
+fn shorten(text: String) -> String {
+    let letters = text.chars().count();
+    if letters <= HEAD + TAIL {
+        return text;
+    }
+    let head: String = text.chars().take(HEAD).collect();
+    let tail: String = text.chars().skip(letters - TAIL).collect();
+    format!("{head} … {tail}")
 }
 
 /// Goes on after a failure, and remembers it: how things are undone.

@@ -13,6 +13,7 @@
 //!    a drop of ours holds all the same, since every table has its say.
 
 mod docker;
+mod generation;
 mod nft;
 
 use std::time::{Duration, Instant};
@@ -21,9 +22,10 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::Error;
 use crate::error::Failures;
+use generation::generation;
 
-/// How long a look at the rules is good for.
-const FRESH: Duration = Duration::from_secs(5);
+/// How long a look at the rules is good for, while the kernel says that nothing changed.
+const FRESH: Duration = Duration::from_secs(30);
 
 /// What the rules depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,21 +45,34 @@ pub(crate) struct Rules {
 pub(crate) struct Firewall {
     /// What was set up, and how nft lists it.
     ours: Option<(Rules, String)>,
-    looked: Option<Instant>,
+    looked: Option<Look>,
+}
+
+/// When the rules were looked at, and what the kernel called their state.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    at: Instant,
+    generation: Option<u32>,
 }
 
 impl Firewall {
     /// Makes the rules so; quick while nothing changed and the last look is fresh.
     pub(crate) fn ensure(&mut self, rules: &Rules) -> Result<(), Error> {
         let same = self.ours.as_ref().is_some_and(|(ours, _)| ours == rules);
-        if same && self.looked.is_some_and(|at| at.elapsed() < FRESH) {
+        let now = generation();
+        let fresh = |look: Look| look.at.elapsed() < FRESH && look.generation == now;
+        if same && self.looked.is_some_and(fresh) {
             return Ok(());
         }
         let mut failures = Failures::default();
         failures.note(self.ensure_table(rules));
         failures.note(docker::ensure());
-        self.looked = Some(Instant::now());
-        failures.result()
+        failures.result()?;
+        self.looked = Some(Look {
+            at: Instant::now(),
+            generation: generation(),
+        });
+        Ok(())
     }
 
     /// Looks after the rules of the last [`ensure`](Self::ensure), which others may have flushed.

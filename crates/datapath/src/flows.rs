@@ -14,7 +14,7 @@
 
 use std::time::{Duration, Instant};
 
-use contiv_datapath_abi::flow::{Flow, Fragment, FragmentKey, FlowKey, TICK_SHIFT};
+use contiv_datapath_abi::flow::{Flow, FlowKey, Fragment, FragmentKey, TICK_SHIFT};
 use contiv_datapath_abi::maps;
 use contiv_datapath_abi::policy::{ICMP, ICMPV6, TCP, UDP};
 

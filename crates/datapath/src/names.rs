@@ -25,7 +25,9 @@ pub(crate) fn is_ours(link: &str) -> bool {
 
 /// What an endpoint's link is named by, on either end.
 pub(crate) fn endpoint_digits(link: &str) -> Option<&str> {
-    let digits = link.strip_prefix("cv").or_else(|| link.strip_prefix("cc"))?;
+    let digits = link
+        .strip_prefix("cv")
+        .or_else(|| link.strip_prefix("cc"))?;
     let hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     (!digits.is_empty() && hex).then_some(digits)
 }
@@ -47,6 +49,9 @@ mod tests {
     #[test]
     fn both_ends_are_named_by_the_endpoint() {
         let (host, container) = link_names("0123456789abcdef0123");
-        assert_eq!((host.as_str(), container.as_str()), ("cv0123456789abc", "cc0123456789abc"));
+        assert_eq!(
+            (host.as_str(), container.as_str()),
+            ("cv0123456789abc", "cc0123456789abc")
+        );
     }
 }

@@ -43,7 +43,9 @@ impl Pins {
     /// Names the directories, and makes none.
     pub(crate) fn at(root: &Path) -> Pins {
         let layout = root.join(format!("v{}", maps::LAYOUT));
-        let programs = layout.join("programs").join(format!("{:016x}", hash(OBJECT)));
+        let programs = layout
+            .join("programs")
+            .join(format!("{:016x}", hash(OBJECT)));
         Pins {
             root: root.to_owned(),
             layout,
@@ -193,7 +195,7 @@ fn mount_for(root: &Path) -> Result<(), Error> {
     let existing = root.ancestors().find(|path| path.exists());
     let on_bpf = existing
         .and_then(|path| statfs(path).ok())
-        .is_some_and(|facts| facts.f_type as i64 == BPF_FS);
+        .is_some_and(|facts| facts.f_type == BPF_FS);
     if on_bpf {
         return Ok(());
     }

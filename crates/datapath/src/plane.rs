@@ -216,8 +216,7 @@ impl Plane {
     /// Closes the endpoint, deletes its links; unknown ids are fine. Its flows lead nowhere,
     /// since their serial is nobody's any more, and leave the table by and by.
     pub fn remove_endpoint(&mut self, id: &str) -> Result<(), Error> {
-        self.endpoints
-            .remove(&mut self.netlink, &self.attacher, id)
+        self.endpoints.remove(&mut self.netlink, &self.attacher, id)
     }
 
     /// What the kernel knows of each endpoint, by id.

@@ -98,8 +98,11 @@ impl Policies {
 
     /// Forgets tenants that are not among these. Their roots must be out of force.
     pub(crate) fn keep(&mut self, tenants: &BTreeSet<u32>) {
-        let gone = self.installed.extract_if(.., |tenant, _| !tenants.contains(tenant));
-        self.retired.extend(gone.map(|(_, installed)| installed.root));
+        let gone = self
+            .installed
+            .extract_if(.., |tenant, _| !tenants.contains(tenant));
+        self.retired
+            .extend(gone.map(|(_, installed)| installed.root));
     }
 
     /// Deletes what no tenant needs any more, when no packet can be looking at it.
@@ -148,7 +151,10 @@ impl Tables {
 
     /// In an order by which no row leads to one that is not there.
     fn write(&self, rows: &Rows) -> Result<(), Error> {
-        put_all(&self.decisions, rows.decisions.iter().map(|(k, v)| (*k, *v)))?;
+        put_all(
+            &self.decisions,
+            rows.decisions.iter().map(|(k, v)| (*k, *v)),
+        )?;
         put_all(&self.groups, rows.peer_groups.iter().map(|(k, v)| (*k, *v)))?;
         put_all(&self.prefixes, prefixed(&rows.peer_prefixes))?;
         put_all(&self.own, prefixed(&rows.own_addresses))?;
@@ -221,6 +227,13 @@ fn put_all<K: Plain, V: Plain>(
 fn prefixed<K: Plain, V: Plain>(
     rows: &BTreeMap<(K, u32), V>,
 ) -> impl Iterator<Item = (Prefixed<K>, V)> {
-    rows.iter()
-        .map(|((key, bits), value)| (Prefixed { bits: *bits, key: *key }, *value))
+    rows.iter().map(|((key, bits), value)| {
+        (
+            Prefixed {
+                bits: *bits,
+                key: *key,
+            },
+            *value,
+        )
+    })
 }

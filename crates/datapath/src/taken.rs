@@ -62,9 +62,7 @@ fn is_everywhere(prefix: IpNet) -> bool {
     prefix.prefix_len() == 0
         || match prefix {
             IpNet::V4(net) => net.network().is_link_local() || net.network().is_multicast(),
-            IpNet::V6(net) => {
-                net.network().is_unicast_link_local() || net.network().is_multicast()
-            }
+            IpNet::V6(net) => net.network().is_unicast_link_local() || net.network().is_multicast(),
         }
 }
 
@@ -98,7 +96,12 @@ mod tests {
 
     #[test]
     fn addresses_and_routes_of_others_take_their_prefix_once() {
-        let links = [link(1, "lo"), link(2, "eth0"), link(3, "contiv0"), link(4, "docker0")];
+        let links = [
+            link(1, "lo"),
+            link(2, "eth0"),
+            link(3, "contiv0"),
+            link(4, "docker0"),
+        ];
         let addresses = [
             (1, "127.0.0.1/8".parse().unwrap()),
             (2, "198.51.100.11/24".parse().unwrap()),

@@ -209,7 +209,11 @@ fn processors() -> usize {
     *COUNT.get_or_init(|| {
         let text = std::fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
         // `0-3`, or `0,2-5`: the highest number is the last one.
-        let last = text.trim().rsplit(['-', ',']).next().map(str::parse::<usize>);
+        let last = text
+            .trim()
+            .rsplit(['-', ','])
+            .next()
+            .map(str::parse::<usize>);
         // Too many only costs memory, too few would be written beyond.
         last.and_then(Result::ok).map_or(1024, |last| last + 1)
     })

@@ -138,9 +138,9 @@ impl Rows {
         network: u32,
         by_id: &BTreeMap<String, Local>,
     ) -> Result<(), Error> {
-        let of_network = by_id.values().filter(|local| {
-            local.row.network == network && local.row.state == Endpoint::OPEN
-        });
+        let of_network = by_id
+            .values()
+            .filter(|local| local.row.network == network && local.row.state == Endpoint::OPEN);
         let slots: BTreeSet<u32> = of_network.map(|local| local.slot).collect();
         if slots.is_empty() {
             return self.members.remove(&network);

@@ -69,7 +69,11 @@ fn change(program: &'static str, action: &str, rule: &[&str]) -> Result<(), Erro
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(failed(format!("{action} {CHAIN} {}: {}", rule.join(" "), said.trim())))
+    Err(failed(format!(
+        "{action} {CHAIN} {}: {}",
+        rule.join(" "),
+        said.trim()
+    )))
 }
 
 fn run(program: &str, action: &str, rule: &[&str]) -> std::io::Result<Output> {

@@ -22,7 +22,10 @@ pub(crate) fn table(rules: &Rules) -> String {
         String::new()
     } else {
         let names: Vec<String> = bridges.iter().map(|name| format!("\"{name}\"")).collect();
-        format!("iifname \"{DOOR}\" oifname {{ {} }} counter drop", names.join(", "))
+        format!(
+            "iifname \"{DOOR}\" oifname {{ {} }} counter drop",
+            names.join(", ")
+        )
     };
     format!(
         "table inet contiv {{}}

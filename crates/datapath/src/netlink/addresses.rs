@@ -24,9 +24,9 @@ impl Netlink {
     /// Gives a link an address without the route to its prefix, and without asking around for it.
     pub(crate) fn add_address(&mut self, index: u32, net: IpNet) -> io::Result<()> {
         let mut message = message(index, net);
-        message
-            .attributes
-            .push(AddressAttribute::Flags(AddressFlags::Nodad | AddressFlags::Noprefixroute));
+        message.attributes.push(AddressAttribute::Flags(
+            AddressFlags::Nodad | AddressFlags::Noprefixroute,
+        ));
         fine_if(
             self.act(
                 RouteNetlinkMessage::NewAddress(message),
@@ -53,9 +53,7 @@ fn message(index: u32, net: IpNet) -> AddressMessage {
     };
     message.header.prefix_len = net.prefix_len();
     message.header.index = index;
-    message
-        .attributes
-        .push(AddressAttribute::Local(net.addr()));
+    message.attributes.push(AddressAttribute::Local(net.addr()));
     message
         .attributes
         .push(AddressAttribute::Address(net.addr()));

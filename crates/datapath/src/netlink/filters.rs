@@ -38,7 +38,9 @@ impl Netlink {
             major: 0xffff,
             minor: 0,
         };
-        queue.attributes.push(TcAttribute::Kind("clsact".to_owned()));
+        queue
+            .attributes
+            .push(TcAttribute::Kind("clsact".to_owned()));
         let made = self.act(
             RouteNetlinkMessage::NewQueueDiscipline(queue),
             NLM_F_CREATE | NLM_F_EXCL,

@@ -67,7 +67,9 @@ impl Plane {
         let mut wanted = Wanted::new();
         for network in of_default(desired).filter(|network| !network.unreachable_from_host) {
             let v4 = IpNet::from(network.subnet.trunc());
-            let v6 = network.ipv6_subnet.map(|subnet| IpNet::from(subnet.trunc()));
+            let v6 = network
+                .ipv6_subnet
+                .map(|subnet| IpNet::from(subnet.trunc()));
             for prefix in [Some(v4), v6].into_iter().flatten() {
                 // Whoever asks may have looked before the prefix was taken.
                 if !used.iter().any(|taken| overlap(taken.prefix, prefix)) {
@@ -85,7 +87,11 @@ impl Plane {
             .routes()
             .map_err(Error::netlink("list routes"))?;
         // A bridge by which the host reaches other machines is a way to the world.
-        let ways: BTreeSet<u32> = routes.iter().filter(|r| r.gateway).map(|r| r.link).collect();
+        let ways: BTreeSet<u32> = routes
+            .iter()
+            .filter(|r| r.gateway)
+            .map(|r| r.link)
+            .collect();
         let bridges = links.iter().filter(|link| {
             link.kind == "bridge" && !is_ours(&link.name) && !ways.contains(&link.index)
         });

@@ -34,11 +34,6 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         let message = "the body is empty; send the object as JSON";
         return Err(Problem::bad_request("", message));
     }
-    // Left to itself, the reader takes an array for the object's fields in their order.
-    if body.trim_ascii_start().first() == Some(&b'[') {
-        let message = "the body is not the JSON of such an object: it is an array";
-        return Err(Problem::bad_request("", message));
-    }
     // A list would do for a struct whose fields may be left out.
     let parsed = serde_json::from_slice::<Map<String, Value>>(body)
         .and_then(|fields| T::deserialize(Value::Object(fields)));

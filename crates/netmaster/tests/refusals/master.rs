@@ -1,12 +1,12 @@
 //! A netmaster process with a store of its own.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use contiv_testbed::{bin, wait_for};
+use contiv_testbed::bin;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -37,24 +37,30 @@ impl Master {
     /// A master with an empty store, ready to answer.
     pub(crate) fn start() -> Master {
         let dir = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = port.local_addr().unwrap();
-        drop(port);
-        let child = Command::new(env!("CARGO_BIN_EXE_netmaster"))
-            .arg(format!("--listen-url={address}"))
-            .arg(format!("--data-dir={}", dir.path().display()))
-            .args(["--log-level=warn", "--fwdmode=bridge"])
+        let mut child = Command::new(env!("CARGO_BIN_EXE_netmaster"))
+            .args(["--listen-url=127.0.0.1:0", "--fwdmode=bridge", "--data-dir"])
+            .arg(dir.path())
             .stdin(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let master = Master {
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        let address = loop {
+            let start = said.len();
+            let more = log.read_line(&mut said).unwrap() > 0;
+            assert!(more, "netmaster did not get ready:\n{said}");
+            if let Some((_, address)) = said[start..].split_once("is ready address=") {
+                break address.split_whitespace().next().unwrap().parse().unwrap();
+            }
+        };
+        // A full pipe would stop it.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Master {
             child,
             address,
             _dir: dir,
-        };
-        let answers = || TcpStream::connect(address).map(drop);
-        wait_for(LIMIT, "netmaster to answer", answers).unwrap();
-        master
+        }
     }
 
     /// Sends one request; `path` is below `/api/v1/`.

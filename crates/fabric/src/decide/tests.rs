@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod addresses;
 mod life_cycle;
-
+mod objects;
 mod races;
 mod reference;
+mod refusals;
+mod scale;

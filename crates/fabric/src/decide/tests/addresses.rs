@@ -1,0 +1,279 @@
+//! Addresses from request to release.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use contiv_model::agent::{
+    AddressRelease, AddressRequest, DockerNetwork, EndpointRequest, EndpointView, Mac, PoolRef,
+};
+use contiv_model::object::{EndpointGroup, Network};
+
+use super::refusals::{group, network, put, world};
+use crate::Decided;
+use crate::refusal::{Kind, Refusal};
+use crate::world::World;
+
+fn pool(group: Option<&str>) -> PoolRef {
+    PoolRef {
+        tenant: "default".into(),
+        network: "n".into(),
+        group: group.map(str::to_owned),
+    }
+}
+
+fn wish(address: Option<&str>, group: Option<&str>) -> EndpointRequest {
+    EndpointRequest {
+        pool: pool(group),
+        ipv4: address.map(|a| a.parse().unwrap()),
+        ipv6: None,
+        mac: None,
+    }
+}
+
+fn create(world: &World, host: &str, id: &str, request: &EndpointRequest) -> Decided<EndpointView> {
+    crate::put_endpoint(&world.image, world.time, host, id, request)
+}
+
+/// Makes an endpoint on host `h1`.
+pub(super) fn start(world: &mut World, id: &str, group: Option<&str>) -> EndpointView {
+    let granted = create(world, "h1", id, &wish(None, group));
+    world.grant(granted)
+}
+
+fn stop(world: &mut World, id: &str) {
+    let reports = world.reports.clone();
+    let gone = crate::delete_endpoint(&world.image, &reports, "h1", id);
+    world.grant(gone);
+}
+
+fn ask(world: &mut World, host: &str, address: Option<&str>) -> Result<String, Refusal> {
+    let request = AddressRequest {
+        pool: pool(None),
+        ipv6: false,
+        address: address.map(|a| a.parse().unwrap()),
+    };
+    let decision = crate::request_address(&world.image, world.time, host, &request)?;
+    world.commit(decision.transaction).unwrap();
+    let grant = decision.answer;
+    Ok(format!("{}/{}", grant.address, grant.prefix_len))
+}
+
+fn free(world: &mut World, host: &str, address: &str) {
+    let release = AddressRelease {
+        pool: pool(None),
+        address: address.parse().unwrap(),
+    };
+    let released = crate::release_address(&world.image, host, &release);
+    world.grant(released);
+}
+
+fn states(world: &World) -> Vec<(String, String)> {
+    let owners = world.image.addresses();
+    owners
+        .map(|o| (o.address.to_string(), o.state.to_string()))
+        .collect()
+}
+
+#[test]
+fn an_address_becomes_tentative_then_an_endpoints_then_drains_then_is_free() {
+    let mut world = world();
+    assert_eq!(ask(&mut world, "h1", None).unwrap(), "10.1.1.1/24");
+    let made = create(&world, "h1", "e1", &wish(Some("10.1.1.1"), None));
+    let view = world.grant(made);
+    assert_eq!(view.mac, Mac::of_ipv4("10.1.1.1".parse().unwrap()));
+    free(&mut world, "h1", "10.1.1.1"); // A hint that is wrong.
+    assert_eq!(ask(&mut world, "h1", None).unwrap(), "10.1.1.2/24");
+    stop(&mut world, "e1");
+    let deleted = world.image.number();
+    assert_eq!(ask(&mut world, "h1", None).unwrap(), "10.1.1.3/24");
+
+    let settle = |world: &mut World, number| {
+        let applied = BTreeMap::from([("h1".to_owned(), number)]);
+        let transaction = crate::settle(&world.image, &applied);
+        world.commit(transaction).unwrap();
+        states(world)
+            .iter()
+            .any(|(_, state)| state.contains("gone"))
+    };
+    assert!(
+        settle(&mut world, deleted - 1),
+        "the host has not heard of it"
+    );
+    let nobody = crate::settle(&world.image, &BTreeMap::new());
+    assert!(nobody.writes.is_empty());
+    assert!(!settle(&mut world, deleted));
+    assert_eq!(ask(&mut world, "h1", None).unwrap(), "10.1.1.1/24");
+}
+
+#[test]
+fn a_tentative_address_that_nobody_claims_or_that_is_given_back_is_free() {
+    let mut world = world();
+    world.time = 1000;
+    ask(&mut world, "h1", Some("10.1.1.9")).unwrap();
+    let early = crate::expire(&world.image, 1000);
+    assert!(early.writes.is_empty());
+    let late = crate::expire(&world.image, 1001);
+    world.commit(late).unwrap();
+    assert_eq!(states(&world), []);
+    ask(&mut world, "h1", Some("10.1.1.9")).unwrap();
+    free(&mut world, "h2", "10.1.1.9");
+    assert_eq!(states(&world).len(), 1, "another host's word is none");
+    free(&mut world, "h1", "10.1.1.9");
+    assert_eq!(states(&world), []);
+}
+
+#[test]
+fn an_address_that_somebody_holds_is_refused_with_the_holder() {
+    let mut world = world();
+    start(&mut world, "e1", None);
+    ask(&mut world, "h2", Some("10.1.1.7")).unwrap();
+    for (address, holder) in [
+        ("10.1.1.1", "endpoint e1 on host h1"),
+        ("10.1.1.7", "host h2"),
+    ] {
+        let refusal = create(&world, "h1", "e2", &wish(Some(address), None)).unwrap_err();
+        assert_eq!(
+            (refusal.kind, refusal.field.as_str()),
+            (Kind::Conflict, "address")
+        );
+        assert!(refusal.message.contains(holder), "{refusal}");
+    }
+    let refusal = ask(&mut world, "h1", Some("10.1.1.255")).unwrap_err();
+    assert_eq!(refusal.kind, Kind::Invalid);
+    let gone = PoolRef {
+        network: "x".into(),
+        ..pool(None)
+    };
+    let request = EndpointRequest {
+        pool: gone,
+        ..wish(None, None)
+    };
+    assert_eq!(
+        create(&world, "h1", "e2", &request).unwrap_err().kind,
+        Kind::NotFound
+    );
+}
+
+#[test]
+fn the_same_request_is_answered_again_and_another_one_is_not() {
+    let mut world = world();
+    let first = start(&mut world, "e1", Some("g"));
+    for again in [wish(None, Some("g")), wish(Some("10.1.1.1"), Some("g"))] {
+        let decision = create(&world, "h1", "e1", &again).unwrap();
+        assert!(decision.is_settled());
+        assert_eq!(decision.answer, first);
+    }
+    for other in [wish(None, None), wish(Some("10.1.1.2"), Some("g"))] {
+        assert_eq!(
+            create(&world, "h1", "e1", &other).unwrap_err().kind,
+            Kind::Conflict
+        );
+    }
+    let refusal = create(&world, "h2", "e1", &wish(None, Some("g"))).unwrap_err();
+    assert!(refusal.message.contains("one of host h1"), "{refusal}");
+    let reports = world.reports.clone();
+    let refusal = crate::delete_endpoint(&world.image, &reports, "h2", "e1").unwrap_err();
+    assert!(refusal.message.contains("one of host h1"), "{refusal}");
+    let unknown = crate::delete_endpoint(&world.image, &reports, "h2", "e9").unwrap();
+    assert!(unknown.is_settled());
+}
+
+#[test]
+fn a_restarted_container_keeps_its_address_and_a_pool_of_one_serves_one() {
+    let mut world = world();
+    let stamp = world.stamp();
+    let one = EndpointGroup {
+        ip_pool: "10.1.1.11-10.1.1.11".into(),
+        ..group("one", "n", &[])
+    };
+    world.grant(crate::put_group(&world.image, &stamp, &one, None));
+    assert_eq!(
+        start(&mut world, "e1", Some("one")).ipv4.to_string(),
+        "10.1.1.11"
+    );
+    let refusal = create(&world, "h1", "e2", &wish(None, Some("one"))).unwrap_err();
+    assert!(
+        refusal
+            .message
+            .contains("every address of group default:one"),
+        "{refusal}"
+    );
+    stop(&mut world, "e1");
+    // It drains, and only this host is awaited, which hears of the end first.
+    assert_eq!(
+        ask(&mut world, "h2", Some("10.1.1.11")).unwrap_err().kind,
+        Kind::Invalid
+    );
+    assert_eq!(
+        start(&mut world, "e2", Some("one")).ipv4.to_string(),
+        "10.1.1.11"
+    );
+    // Members of other groups, and of none, do not get it.
+    let elsewhere = create(&world, "h1", "e3", &wish(Some("10.1.1.11"), Some("g"))).unwrap_err();
+    assert_eq!(elsewhere.kind, Kind::Invalid);
+
+    start(&mut world, "far", None);
+    let there = create(&world, "h2", "near", &wish(None, None));
+    world.grant(there);
+    stop(&mut world, "far");
+    let refusal = ask(&mut world, "h1", Some("10.1.1.1")).unwrap_err();
+    assert!(refusal.message.contains("h1, h2"), "{refusal}");
+}
+
+#[test]
+fn gateways_and_auxiliary_addresses_are_held() {
+    let mut world = world();
+    let gatewayed = Network {
+        gateway: "10.2.0.1".into(),
+        ipv6_subnet: "fd00::/64".into(),
+        ipv6_gateway: "fd00::1".into(),
+        ..network("m", "10.2.0.0/29")
+    };
+    put(&mut world, &gatewayed);
+    let binding = |address: &str| DockerNetwork {
+        id: "d1".into(),
+        host: "h1".into(),
+        tenant: "default".into(),
+        network: "m".into(),
+        group: None,
+        aux_addresses: vec![address.parse::<IpAddr>().unwrap()],
+    };
+    for taken in ["10.2.0.1", "10.3.0.1", "10.2.0.7"] {
+        let refusal = crate::put_docker_network(&world.image, &binding(taken)).unwrap_err();
+        assert_eq!(refusal.field, "auxAddresses", "{refusal}");
+    }
+    world.grant(crate::put_docker_network(
+        &world.image,
+        &binding("10.2.0.2"),
+    ));
+    let request = EndpointRequest {
+        pool: PoolRef {
+            network: "m".into(),
+            ..pool(None)
+        },
+        ..wish(None, None)
+    };
+    let made = create(&world, "h1", "e1", &request);
+    let view = world.grant(made);
+    assert_eq!(view.ipv4.to_string(), "10.2.0.3");
+    assert_eq!(view.ipv6.unwrap().to_string(), "fd00::2");
+
+    world.grant(crate::put_docker_network(
+        &world.image,
+        &binding("10.2.0.4"),
+    ));
+    assert!(
+        !states(&world)
+            .iter()
+            .any(|(address, _)| address == "10.2.0.2")
+    );
+    let refusal = crate::delete_docker_network(&world.image, "h2", "d1").unwrap_err();
+    assert_eq!(refusal.kind, Kind::Conflict);
+    let gone = crate::delete_docker_network(&world.image, "h1", "d1");
+    world.grant(gone);
+    assert!(
+        !states(&world)
+            .iter()
+            .any(|(address, _)| address == "10.2.0.4")
+    );
+}

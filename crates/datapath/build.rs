@@ -38,6 +38,8 @@ fn build() -> Result<(), String> {
     let flags = [
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
+        // Every kernel since 5.1 has these instructions.
+        "-Ctarget-cpu=v3".to_owned(),
         format!("-Clinker={}", linker.display()),
         format!(
             "--cfg=bpf_target_arch=\"{}\"",

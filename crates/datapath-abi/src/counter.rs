@@ -39,6 +39,12 @@ macro_rules! reasons {
                 }
             }
 
+            /// What a function answers that otherwise answers with an action: below zero.
+            #[inline(always)]
+            pub const fn code(self) -> i32 {
+                -(self as i32)
+            }
+
             /// For people, and for labels of metrics.
             pub const fn name(self) -> &'static str {
                 match self {

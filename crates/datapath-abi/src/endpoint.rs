@@ -73,7 +73,7 @@ impl Plain for Target {}
 
 /// Who gets what is sent to all of a network, by slot. 256 bytes.
 ///
-/// A network with more local members than fit delivers no broadcast: all of it is counted as
+/// Slots behind the last member are 0. A network with more local members than fit delivers no broadcast: all of it is counted as
 /// dropped, and `count` is written as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]

@@ -1,6 +1,6 @@
 //! Flows: what was decided about a connection, and how its packets are delivered.
 
-use crate::{Address, Plain};
+use crate::{Plain, Words};
 
 /// Flows of all tenants; each connection takes two. The least recently used go first.
 pub const FLOWS: u32 = 262_144;
@@ -12,8 +12,8 @@ pub const FRAGMENTS: u32 = 16_384;
 #[repr(C)]
 pub struct FlowKey {
     pub tenant: u32,
-    pub source: Address,
-    pub destination: Address,
+    pub source: Words,
+    pub destination: Words,
     /// TCP and UDP: ports. ICMP echo: the identifier in both. Others: 0.
     pub source_port: u16,
     pub destination_port: u16,
@@ -54,7 +54,8 @@ pub struct Flow {
     pub opener_rule: u32,
     /// The rule of the accepter's incoming policy; 0 where it was not asked.
     pub accepter_rule: u32,
-    /// When a packet came last, in [`ticks`](crate::flow::TICK_SHIFT).
+    /// When a packet came last, in [`ticks`](crate::flow::TICK_SHIFT); 0 in the reply's direction
+    /// while no reply came.
     pub seen: u32,
     /// Largest packet that the target's network takes, read when [`ROUTED`](Self::ROUTED).
     pub mtu: u32,
@@ -88,8 +89,6 @@ impl Flow {
 
     pub const TCP_FIN: u8 = 1;
     pub const TCP_RST: u8 = 2;
-    /// Some packet came after the reply's first.
-    pub const CONFIRMED: u8 = 4;
 
     /// The rule that decided: the one that denied, else the first one that a user wrote, the
     /// accepter's before the opener's, else the default.
@@ -110,20 +109,22 @@ pub const TICK_SHIFT: u32 = 30;
 #[repr(C)]
 pub struct FragmentKey {
     pub tenant: u32,
-    pub source: Address,
-    pub destination: Address,
+    pub source: Words,
+    pub destination: Words,
     pub id: u32,
+    /// 0 for IPv6, whose later fragments do not say.
     pub protocol: u32,
 }
 
 impl Plain for FragmentKey {}
 
-/// What later fragments cannot say themselves. 8 bytes.
+/// What later fragments cannot say themselves. 12 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Fragment {
     pub source_port: u16,
     pub destination_port: u16,
+    pub protocol: u32,
     /// When the first fragment came, in ticks.
     pub seen: u32,
 }
@@ -139,5 +140,5 @@ const _: () = {
     assert!(size_of::<FlowKey>() == 44);
     assert!(size_of::<Flow>() == 40);
     assert!(size_of::<FragmentKey>() == 44);
-    assert!(size_of::<Fragment>() == 8);
+    assert!(size_of::<Fragment>() == 12);
 };

@@ -12,7 +12,8 @@ pub const HOST_ADDRESSES: u32 = 4_096;
 /// A tenant's state. 16 bytes.
 ///
 /// A change is written in two steps: first what changes (root, flags; or rows elsewhere, such as an
-/// endpoint's group), then the next generation. A packet that comes between is judged anew.
+/// endpoint's group, a network's prefix, an address of the host), then the next generation. Programs
+/// read in the opposite order, so that what is judged in between is judged again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Tenant {

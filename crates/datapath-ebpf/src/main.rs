@@ -1,24 +1,49 @@
 //! The programs of the data plane, for the kernel.
+//!
+//! [`from_endpoint`] and [`from_host`] see what a container or the host sends; where each is
+//! attached is in `contiv_datapath_abi::programs`, and what they decide is in `opening` and
+//! `policy` of that crate. An established connection costs its packet the parsing, one look-up in
+//! the flow table, and a few in arrays.
+//!
+//! Packets are never written to directly: a program that may do so makes the kernel copy every
+//! packet whose data somebody else holds, which is every TCP packet. The few that change are
+//! changed by helpers.
 #![no_std]
 #![no_main]
 
+mod admit;
+mod answer;
+mod broadcast;
+mod deliver;
+mod drop;
+mod errors;
+mod fragment;
+mod from_endpoint;
+mod from_host;
 mod maps;
+mod skb;
+mod tables;
+mod translate;
 
-use aya_ebpf::bindings::TC_ACT_SHOT;
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 
+use skb::Skb;
+
+/// What an endpoint sends.
 #[classifier]
-fn from_endpoint(_context: TcContext) -> i32 {
-    TC_ACT_SHOT
+fn from_endpoint(context: TcContext) -> i32 {
+    from_endpoint::run(&Skb::new(&context))
 }
 
+/// What the host sends to endpoints.
 #[classifier]
-fn from_host(_context: TcContext) -> i32 {
-    TC_ACT_SHOT
+fn from_host(context: TcContext) -> i32 {
+    from_host::run(&Skb::new(&context))
 }
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // The verifier refuses a program that could get here.
     loop {}
 }

@@ -2,12 +2,14 @@
 
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuHashMap};
+use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap};
 use contiv_datapath_abi::Address;
+
 use contiv_datapath_abi::config::Config;
 use contiv_datapath_abi::counter::{self, DropKey};
 use contiv_datapath_abi::endpoint::{self, AddressKey, Endpoint, Members, Target};
 use contiv_datapath_abi::flow::{self, Flow, FlowKey, Fragment, FragmentKey};
+use contiv_datapath_abi::opening::{Judgement, Opening};
 use contiv_datapath_abi::policy::{
     self, Decision, DecisionKey, OwnKey, PeerKey, RuleSet, Subject, SubjectKey,
 };
@@ -70,3 +72,33 @@ pub static POLICY_PREFIXES: LpmTrie<policy::PrefixKey, u32> =
 #[map(name = "pol_decisions")]
 pub static POLICY_DECISIONS: HashMap<DecisionKey, Decision> =
     HashMap::with_max_entries(policy::DECISIONS, BPF_F_NO_PREALLOC);
+
+use crate::broadcast::Notice;
+
+/// Room for what the stack has no room for; nothing in it outlives a packet.
+#[repr(C)]
+pub struct Scratch {
+    pub opening: Opening,
+    pub judgement: Judgement,
+    pub notice: Notice,
+    /// The largest frame that the fabric itself sends.
+    pub frame: [u8; Scratch::FRAME],
+}
+
+impl Scratch {
+    pub const FRAME: usize = 112;
+}
+
+/// The processor's own.
+#[inline(always)]
+pub fn scratch() -> Option<&'static mut Scratch> {
+    // SAFETY: nobody else uses the entry while a program runs, and each program asks for it in one
+    // function alone.
+    SCRATCH
+        .get_ptr_mut(0)
+        .map(|scratch| unsafe { &mut *scratch })
+}
+
+/// One per processor. No program interrupts another one on the same processor.
+#[map(name = "scratch")]
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);

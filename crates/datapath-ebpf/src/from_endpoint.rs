@@ -1,0 +1,233 @@
+//! What an endpoint sends.
+
+use contiv_datapath_abi::Words;
+use contiv_datapath_abi::config::GATEWAY_MAC;
+use contiv_datapath_abi::counter::Reason;
+use contiv_datapath_abi::endpoint::Endpoint;
+use contiv_datapath_abi::flow::Flow;
+use contiv_datapath_abi::packet::{
+    self, ETHERNET, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Kind, Packet, mac_halves,
+};
+
+use crate::admit::{Sender, admit, is_forgotten};
+use crate::deliver::{address_link, pass_router, size, touch};
+use crate::drop::drop;
+use crate::maps::{CONFIG, ENDPOINTS, FLOWS, INTERFACES, TENANTS};
+use crate::skb::Skb;
+use crate::{answer, broadcast, errors, fragment, translate};
+
+#[inline(always)]
+pub fn run(skb: &Skb) -> i32 {
+    // SAFETY: if the row changes while it is read, the slot is another's, and its link address too.
+    let slot = unsafe { INTERFACES.get(skb.interface()) }
+        .copied()
+        .unwrap_or(0);
+    let endpoint = ENDPOINTS.get(slot).filter(|_| slot != 0);
+    let Some(endpoint) = endpoint else {
+        return drop(0, Reason::UnknownInterface.code());
+    };
+    let outcome = match sends(skb, slot, endpoint) {
+        Ok(outcome) => outcome,
+        Err(reason) => reason.code(),
+    };
+    if outcome < 0 {
+        drop(endpoint.serial, outcome)
+    } else {
+        outcome
+    }
+}
+
+#[inline(always)]
+fn sends(skb: &Skb, slot: u32, endpoint: &Endpoint) -> Result<i32, Reason> {
+    if endpoint.state != Endpoint::OPEN {
+        return Err(Reason::SenderClosed);
+    }
+    let link = packet::link(skb).ok_or(Reason::Malformed)?;
+    if link.source != mac_halves(&endpoint.mac) {
+        return Err(Reason::SpoofedMac);
+    }
+    match link.ethertype {
+        ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => {}
+        ETHERTYPE_ARP => return Ok(answer::arp(skb, endpoint)),
+        _ => return Err(Reason::UnknownProtocol),
+    }
+    let mut packet = Packet::NONE;
+    parse(skb, endpoint.tenant, link.ethertype, &mut packet)?;
+    if !is_own(endpoint, &packet) {
+        return Ok(without_address(skb, &packet, endpoint));
+    }
+    if packet.kind != Kind::Whole
+        && let Some(outcome) = special(skb, &mut packet, endpoint)
+    {
+        return Ok(outcome);
+    }
+    if packet.to_many() {
+        return Ok(broadcast::deliver(skb, &packet, endpoint));
+    }
+    let tenant = TENANTS
+        .get(endpoint.tenant)
+        .ok_or(Reason::UnknownInterface)?;
+    if !packet.opens()
+        && let Some(flow) = FLOWS.get_ptr_mut(&packet.key)
+    {
+        // SAFETY: if the row is taken by another flow while it is read, the comparisons below hold
+        // for that one or fail.
+        let known = unsafe { &*flow };
+        if known.generation == tenant.generation
+            && known.sender == endpoint.serial
+            && let Some(target) = ENDPOINTS.get(known.slot)
+            && target.serial == known.target
+        {
+            if known.delivery == Flow::LOCAL && known.flags & Flow::ROUTED == 0 {
+                touch(flow, &packet);
+                return enter(skb, target);
+            }
+            if known.delivery != Flow::DENIED || !is_forgotten(known, &packet) {
+                return Ok(along(skb, &packet, endpoint, flow));
+            }
+        }
+    }
+    Ok(first(skb, &packet, endpoint, slot))
+}
+
+/// Reads the headers.
+#[inline(always)]
+pub fn parse(skb: &Skb, tenant: u32, ethertype: u16, packet: &mut Packet) -> Result<(), Reason> {
+    /// What is read of TCP, the longest.
+    const TRANSPORT: u32 = 14;
+    let internet = if ethertype == ETHERTYPE_IPV4 { 20 } else { 40 };
+    skb.gather(ETHERNET as u32 + internet + TRANSPORT);
+    packet::parse(skb, tenant, ethertype, packet)
+}
+
+/// The endpoint's own address of a family; no packet has the one that an endpoint lacks.
+#[inline(always)]
+pub fn own(endpoint: &Endpoint, v6: bool) -> Words {
+    if v6 {
+        Words::new(endpoint.ipv6)
+    } else {
+        Words::mapped(u32::from_ne_bytes(endpoint.ipv4))
+    }
+}
+
+/// Whether the packet's source is the endpoint's own address.
+#[inline(always)]
+fn is_own(endpoint: &Endpoint, packet: &Packet) -> bool {
+    packet.key.source == own(endpoint, packet.v6) && (!packet.v6 || endpoint.ipv6[0] != 0)
+}
+
+/// The few packets that come from no address, or from that of the link.
+#[inline(never)]
+fn without_address(skb: &Skb, packet: &Packet, endpoint: &Endpoint) -> i32 {
+    let source = packet.key.source;
+    let of_link = source.head() >> 22 == 0xfe80 >> 6;
+    if !packet.v6 || !of_link && source != Words::default() {
+        return Reason::SpoofedAddress.code();
+    }
+    match packet.kind {
+        Kind::Neighbour => answer::solicitation(skb, endpoint),
+        _ if of_link && packet.to_many() => broadcast::deliver(skb, packet, endpoint),
+        _ => Reason::SpoofedAddress.code(),
+    }
+}
+
+/// Fragments, errors and neighbours; `None` if the packet goes on as any other.
+#[inline(never)]
+fn special(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint) -> Option<i32> {
+    match packet.kind {
+        Kind::Whole => None,
+        Kind::FirstFragment | Kind::LaterFragment => {
+            let outcome = fragment::follow(packet);
+            (outcome < 0).then_some(outcome)
+        }
+        Kind::Neighbour => Some(answer::solicitation(skb, endpoint)),
+        Kind::Error => {
+            let destination = packet.key.destination;
+            let outcome = errors::relate(skb, packet, &destination);
+            if outcome < 0 {
+                return Some(outcome);
+            }
+            (!is_own(endpoint, packet)).then_some(Reason::UnrelatedError.code())
+        }
+    }
+}
+
+/// A packet whose flow is not known, or not valid any more.
+#[inline(never)]
+fn first(skb: &Skb, packet: &Packet, endpoint: &Endpoint, slot: u32) -> i32 {
+    let sender = Sender {
+        slot,
+        serial: endpoint.serial,
+        by: 0,
+    };
+    let outcome = admit(packet, &sender);
+    if outcome == Reason::Gateway.code() && packet.is_ping() {
+        return answer::ping(skb, packet, endpoint);
+    }
+    if outcome == Reason::Broadcast.code() {
+        return broadcast::deliver(skb, packet, endpoint);
+    }
+    if outcome < 0 {
+        return outcome;
+    }
+    match FLOWS.get_ptr_mut(&packet.key) {
+        Some(flow) => along(skb, packet, endpoint, flow),
+        None => Reason::Kernel.code(),
+    }
+}
+
+/// Delivers a packet along a valid flow.
+#[inline(never)]
+fn along(skb: &Skb, packet: &Packet, endpoint: &Endpoint, flow: *mut Flow) -> i32 {
+    // SAFETY: see `sends`.
+    let known = unsafe { *flow };
+    if known.delivery == Flow::DENIED {
+        return -(known.reason as i32);
+    }
+    if known.flags & Flow::ROUTED != 0 {
+        if packet.hop_limit <= 1 {
+            return answer::complain(skb, packet, endpoint, 0);
+        }
+        if packet.indivisible && size(skb, packet) > known.mtu {
+            return answer::complain(skb, packet, endpoint, known.mtu);
+        }
+    }
+    touch(flow, packet);
+    if known.delivery == Flow::HOST {
+        return into_host(skb, packet, endpoint, known.flags).unwrap_or_else(Reason::code);
+    }
+    let Some(target) = ENDPOINTS.get(known.slot) else {
+        return Reason::TargetClosed.code();
+    };
+    if target.serial != known.target {
+        return Reason::TargetClosed.code();
+    }
+    if known.flags & Flow::ROUTED != 0 {
+        let outcome = pass_router(skb, packet, target);
+        if outcome < 0 {
+            return outcome;
+        }
+    }
+    enter(skb, target).unwrap_or_else(Reason::code)
+}
+
+#[inline(always)]
+fn enter(skb: &Skb, target: &Endpoint) -> Result<i32, Reason> {
+    if target.state != Endpoint::OPEN {
+        return Err(Reason::TargetClosed);
+    }
+    Ok(skb.enter(target.interface))
+}
+
+#[inline(always)]
+fn into_host(skb: &Skb, packet: &Packet, endpoint: &Endpoint, flags: u8) -> Result<i32, Reason> {
+    let config = CONFIG.get(0).ok_or(Reason::Kernel)?;
+    if flags & Flow::TRANSLATED != 0 {
+        let outcome = translate::source(skb, packet, endpoint);
+        if outcome < 0 {
+            return Ok(outcome);
+        }
+    }
+    address_link(skb, config.host_mac, GATEWAY_MAC)?;
+    Ok(skb.leave(config.host_link))
+}

@@ -1,0 +1,166 @@
+//! What the host sends to endpoints, for itself or for the world.
+
+use contiv_datapath_abi::config::DEFAULT_TENANT;
+use contiv_datapath_abi::counter::Reason;
+use contiv_datapath_abi::endpoint::{AddressKey, Endpoint};
+use contiv_datapath_abi::flow::Flow;
+use contiv_datapath_abi::opening::{Fabric, Opening};
+use contiv_datapath_abi::packet::{
+    self, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Kind, Packet,
+};
+use contiv_datapath_abi::{Address, config};
+
+use crate::admit::{Sender, admit, is_forgotten};
+use crate::deliver::{address_link, touch};
+use crate::drop::drop;
+use crate::from_endpoint::{own, parse};
+use crate::maps::{ENDPOINTS, FLOWS, TENANTS};
+use crate::skb::Skb;
+use crate::tables::Host;
+use crate::{answer, errors, fragment, translate};
+
+#[inline(always)]
+pub fn run(skb: &Skb) -> i32 {
+    let Some(link) = packet::link(skb) else {
+        return drop(0, Reason::Malformed.code());
+    };
+    match link.ethertype {
+        ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => {}
+        ETHERTYPE_ARP => return counted(0, answer::arp_of_host(skb)),
+        _ => return drop(0, Reason::UnknownProtocol.code()),
+    }
+    let mut packet = Packet::NONE;
+    if let Err(reason) = parse(skb, 0, link.ethertype, &mut packet) {
+        return drop(0, reason.code());
+    }
+    if packet.kind == Kind::Neighbour || packet.to_many() {
+        return counted(0, of_link(skb, &packet));
+    }
+    let (slot, by) = match addressee(&packet.key.destination.address()) {
+        Some(found) => found,
+        None => return drop(0, Reason::UnknownAddress.code()),
+    };
+    let Some(endpoint) = ENDPOINTS.get(slot) else {
+        return drop(0, Reason::UnknownAddress.code());
+    };
+    counted(endpoint.serial, sends(skb, &mut packet, endpoint, slot, by))
+}
+
+#[inline(always)]
+fn counted(serial: u32, outcome: i32) -> i32 {
+    if outcome < 0 {
+        drop(serial, outcome)
+    } else {
+        outcome
+    }
+}
+
+/// Neighbours' questions are answered; the host has nothing else to say to all.
+#[inline(always)]
+fn of_link(skb: &Skb, packet: &Packet) -> i32 {
+    if packet.kind == Kind::Neighbour {
+        return answer::solicitation_of_host(skb);
+    }
+    Reason::Broadcast.code()
+}
+
+/// Whose address this is: anybody's private one, or an own one of the host's tenant.
+#[inline(always)]
+fn addressee(address: &Address) -> Option<(u32, u32)> {
+    if let Some(slot) = Host.config()?.slot_of(address) {
+        return (slot != 0).then_some((slot, Opening::BY_HOST | Opening::TRANSLATED));
+    }
+    let key = AddressKey {
+        tenant: DEFAULT_TENANT,
+        address: *address,
+    };
+    Some((Host.target(&key)?.slot, Opening::BY_HOST))
+}
+
+#[inline(always)]
+fn sends(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, slot: u32, by: u32) -> i32 {
+    if endpoint.state != Endpoint::OPEN {
+        return Reason::TargetClosed.code();
+    }
+    let destination = packet.key.destination;
+    packet.key.tenant = endpoint.tenant;
+    if by & Opening::TRANSLATED != 0 {
+        if packet.v6 && endpoint.ipv6[0] == 0 {
+            return Reason::UnknownAddress.code();
+        }
+        packet.key.destination = own(endpoint, packet.v6);
+    }
+    if packet.kind != Kind::Whole {
+        let outcome = match packet.kind {
+            Kind::Error => errors::relate(skb, packet, &destination),
+            _ => fragment::follow(packet),
+        };
+        if outcome < 0 {
+            return outcome;
+        }
+    }
+    let Some(tenant) = TENANTS.get(endpoint.tenant) else {
+        return Reason::UnknownInterface.code();
+    };
+    let mut flow = core::ptr::null_mut();
+    if !packet.opens()
+        && let Some(found) = FLOWS.get_ptr_mut(&packet.key)
+    {
+        // SAFETY: if the row is taken by another flow while it is read, the comparisons hold for
+        // that one or fail.
+        let known = unsafe { &*found };
+        if known.generation == tenant.generation
+            && known.sender == 0
+            && known.target == endpoint.serial
+            && is_translated(known) == (by & Opening::TRANSLATED != 0)
+            && (known.delivery != Flow::DENIED || !is_forgotten(known, packet))
+        {
+            flow = found;
+        }
+    }
+    if flow.is_null() {
+        let outcome = admit(
+            packet,
+            &Sender {
+                slot,
+                serial: 0,
+                by,
+            },
+        );
+        if outcome < 0 {
+            return outcome;
+        }
+        match FLOWS.get_ptr_mut(&packet.key) {
+            Some(found) => flow = found,
+            None => return Reason::Kernel.code(),
+        }
+    }
+    deliver(skb, packet, endpoint, by, flow)
+}
+
+#[inline(always)]
+fn is_translated(flow: &Flow) -> bool {
+    flow.flags & Flow::TRANSLATED != 0
+}
+
+#[inline(always)]
+fn deliver(skb: &Skb, packet: &Packet, endpoint: &Endpoint, by: u32, flow: *mut Flow) -> i32 {
+    // SAFETY: see `sends`.
+    let (delivery, reason) = unsafe { ((*flow).delivery, (*flow).reason) };
+    if delivery == Flow::DENIED {
+        return -(reason as i32);
+    }
+    touch(flow, packet);
+    let outcome = if by & Opening::TRANSLATED != 0 {
+        translate::destination(skb, packet, endpoint)
+    } else {
+        match address_link(skb, endpoint.mac, config::GATEWAY_MAC) {
+            Ok(()) => 0,
+            Err(reason) => reason.code(),
+        }
+    };
+    if outcome < 0 {
+        return outcome;
+    }
+    skb.enter(endpoint.interface)
+}

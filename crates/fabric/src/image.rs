@@ -6,6 +6,7 @@
 
 mod addresses;
 mod applied;
+mod ask;
 mod index;
 mod pool;
 mod read;

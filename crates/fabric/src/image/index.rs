@@ -118,3 +118,9 @@ fn remove(index: &mut Index, key: String, member: &str) {
         }
     }
 }
+
+/// The keys in the set of this key, in order.
+pub(crate) fn members<'a>(index: &'a Index, key: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    let members = index.get(key).into_iter().flatten();
+    members.map(String::as_str)
+}

@@ -8,7 +8,7 @@ use contiv_model::agent::{
 };
 use contiv_model::object::{EndpointGroup, Network};
 
-use super::refusals::{group, network, put, world};
+use super::given::{group, network, put, world};
 use crate::Decided;
 use crate::refusal::{Kind, Refusal};
 use crate::world::World;

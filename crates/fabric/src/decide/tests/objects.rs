@@ -3,7 +3,7 @@
 use contiv_model::agent::{Encap, ForwardMode};
 use contiv_model::object::{Network, Rule};
 
-use super::refusals::{group, network, put, world};
+use super::given::{group, network, put, world};
 use crate::key::{Key, Numbered};
 use crate::record::{Counter, Stamp};
 use crate::world::World;

@@ -2,7 +2,7 @@
 
 use contiv_model::agent::{AddressRequest, EndpointRequest, PoolRef};
 
-use super::refusals::{network, put};
+use super::given::{network, put};
 use crate::world::World;
 
 #[test]

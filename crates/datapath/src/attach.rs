@@ -95,6 +95,16 @@ impl Attacher {
         bpf::pin(attached.as_fd(), &path)
     }
 
+    /// Follows a link to its new name.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        if !self.tcx {
+            return Ok(());
+        }
+        self.forget(to)?;
+        let what = format!("rename the pin of {from} to {to}");
+        fs::rename(self.pins.link(from), self.pins.link(to)).map_err(Error::file(what))
+    }
+
     /// Detaches by forgetting the pin; fine when there is none.
     pub(crate) fn forget(&self, interface: &str) -> Result<(), Error> {
         let path = self.pins.link(interface);

@@ -11,6 +11,7 @@ use crate::error::Failures;
 use crate::names::{DOOR, DOOR_INSIDE};
 use crate::netlink::{Link, Netlink, Route, VethSpec};
 use crate::private::{Private, is_host_of};
+use crate::taken::Look;
 use crate::{Error, sysctl};
 
 /// Both ends, up, with programs.
@@ -25,17 +26,14 @@ pub(crate) struct Door {
 pub(crate) type Wanted = BTreeMap<IpNet, u32>;
 
 impl Door {
-    /// The private subnet that an earlier agent has chosen.
-    pub(crate) fn current(netlink: &mut Netlink) -> Result<Option<Ipv4Net>, Error> {
-        let what = || format!("look at {DOOR}");
-        let Some(link) = netlink.link(DOOR).map_err(Error::netlink(what()))? else {
-            return Ok(None);
-        };
-        let addresses = netlink.addresses().map_err(Error::netlink(what()))?;
-        let of_door = addresses.iter().filter(|(index, _)| *index == link.index);
-        Ok(of_door
-            .filter_map(|(_, address)| is_host_of(*address))
-            .next())
+    /// The private subnet that is in use, chosen by this or an earlier agent.
+    pub(crate) fn current(look: &Look) -> Option<Ipv4Net> {
+        let link = look.links.iter().find(|link| link.name == DOOR)?;
+        let mut of_door = look
+            .addresses
+            .iter()
+            .filter(|(index, _)| *index == link.index);
+        of_door.find_map(|(_, address)| is_host_of(*address))
     }
 
     /// Makes the pair and all that belongs to it, as far as it is not there.
@@ -127,6 +125,7 @@ impl Door {
     pub(crate) fn ensure_routes(
         &self,
         netlink: &mut Netlink,
+        have: &[Route],
         networks: &Wanted,
     ) -> Result<(), Error> {
         let [host, host_ipv6] = self.private.host();
@@ -148,13 +147,12 @@ impl Door {
         for (to, mtu) in networks {
             wanted.insert(*to, route(*to, *mtu));
         }
-        let have = netlink.routes().map_err(Error::netlink("list routes"))?;
         let mut failures = Failures::default();
-        let (ours, others): (Vec<Route>, Vec<Route>) = have
-            .into_iter()
+        let (ours, others): (Vec<&Route>, Vec<&Route>) = have
+            .iter()
             .filter(|route| !route.local)
             .partition(|route| route.link == self.outside.index);
-        for old in &ours {
+        for old in ours.iter().copied() {
             let noise = matches!(old.to, IpNet::V6(net) if net.network().is_multicast()
                 || net.network().is_unicast_link_local());
             if !noise && !wanted.contains_key(&old.to) {
@@ -165,7 +163,7 @@ impl Door {
         for (to, route) in wanted {
             let foreign = others.iter().any(|other| other.to == to);
             let possible = to.addr().is_ipv4() || sysctl::has_ipv6();
-            if !foreign && possible && !ours.contains(&route) {
+            if !foreign && possible && !ours.contains(&&route) {
                 let what = format!("make a route to {to} by {DOOR}");
                 failures.note(netlink.add_route(&route).map_err(Error::netlink(what)));
             }

@@ -10,6 +10,7 @@
 
 mod recover;
 mod rows;
+mod spares;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -17,6 +18,7 @@ use std::net::Ipv4Addr;
 use contiv_datapath_abi::endpoint::Endpoint;
 
 pub(crate) use rows::Rows;
+use spares::{Claim, Spares};
 
 use crate::attach::{Attacher, Program};
 use crate::error::Failures;
@@ -66,6 +68,7 @@ pub(crate) struct Endpoints {
     lost: Vec<Local>,
     /// Links without a row.
     stray: Vec<Link>,
+    spares: Spares,
 }
 
 impl Endpoints {
@@ -79,6 +82,7 @@ impl Endpoints {
             by_id: found.by_id,
             lost: found.lost,
             stray: found.stray,
+            spares: Spares::default(),
         })
     }
 
@@ -127,6 +131,9 @@ impl Endpoints {
         };
         let mut local = match known {
             Some(local) if whole(&local) && rows::says(&local.row, spec) => {
+                if link.is_some_and(|link| !link.up) {
+                    up(hands.netlink, local.row.interface, id)?;
+                }
                 if terms.open && local.row.state == Endpoint::CLOSED {
                     self.finish(id, local)?;
                 }
@@ -153,7 +160,7 @@ impl Endpoints {
         self.rows.set_members(network_before, &self.by_id)?;
         let link = match link {
             Some(link) => link,
-            None => make_link(hands.netlink, id, spec, terms.mtu)?,
+            None => self.make_link(hands, id, spec, terms.mtu)?,
         };
         self.stray.retain(|stray| stray.index != link.index);
         local.row.interface = link.index;
@@ -163,14 +170,72 @@ impl Endpoints {
             .attacher
             .ensure(hands.netlink, &link, Program::FromEndpoint)?;
         self.rows.publish(&local)?;
-        hands
-            .netlink
-            .set_up(link.index, false, id)
-            .map_err(Error::netlink(format!("bring up {name}")))?;
+        up(hands.netlink, link.index, id)?;
         if terms.open {
             self.finish(id, local)?;
         }
         Ok(stale)
+    }
+
+    /// A pair for the endpoint, down, with the container's link address.
+    fn make_link(
+        &mut self,
+        hands: &mut Hands<'_>,
+        id: &str,
+        spec: &EndpointSpec,
+        mtu: u32,
+    ) -> Result<Link, Error> {
+        let (name, peer) = link_names(id);
+        // An end that is left without its pair, or of an older endpoint of that name.
+        if let Some(old) = find(hands.netlink, &peer)? {
+            delete(hands.netlink, &old)?;
+        }
+        let Hands {
+            netlink, attacher, ..
+        } = hands;
+        if let Some(link) = self.spares.give(netlink, attacher, Claim { id, spec, mtu }) {
+            return Ok(link);
+        }
+        let pair = VethSpec {
+            name: &name,
+            mac: None,
+            peer: &peer,
+            peer_mac: Some(spec.mac),
+            mtu,
+        };
+        make_pair(hands.netlink, &pair)
+    }
+
+    /// Makes one link ahead, if there are too few.
+    pub(crate) fn refill(
+        &mut self,
+        netlink: &mut Netlink,
+        attacher: &Attacher,
+    ) -> Result<(), Error> {
+        self.spares.refill(netlink, attacher)
+    }
+
+    /// Whether the endpoint is as it should be, on one of these links.
+    pub(crate) fn is_whole(
+        &self,
+        id: &str,
+        spec: &EndpointSpec,
+        terms: Terms,
+        links: &BTreeMap<&str, &Link>,
+    ) -> bool {
+        let (name, _) = link_names(id);
+        self.by_id.get(id).is_some_and(|local| {
+            let link = links.get(name.as_str());
+            link.is_some_and(|link| link.index == local.row.interface && link.up)
+                && rows::says(&local.row, spec)
+                && (local.row.state == Endpoint::OPEN || !terms.open)
+        })
+    }
+
+    /// Names of all links of ours that have a program.
+    pub(crate) fn interfaces(&self) -> BTreeSet<String> {
+        let of_endpoints = self.by_id.keys().map(|id| link_names(id).0);
+        of_endpoints.chain(self.spares.names()).collect()
     }
 
     /// Gives a running endpoint another group; its flows are judged again by that.
@@ -268,6 +333,7 @@ impl Endpoints {
                 failures.note(attacher.ensure(netlink, link, Program::FromEndpoint));
             }
         }
+        failures.note(self.spares.take_over(netlink, attacher, links));
         let networks: BTreeSet<u32> = self.by_id.values().map(|l| l.row.network).collect();
         for network in networks {
             failures.note(self.rows.set_members(network, &self.by_id));
@@ -290,36 +356,27 @@ fn find(netlink: &mut Netlink, name: &str) -> Result<Option<Link>, Error> {
         .map_err(Error::netlink(format!("look at {name}")))
 }
 
+/// Brings the link up, and notes whose it is.
+fn up(netlink: &mut Netlink, index: u32, id: &str) -> Result<(), Error> {
+    netlink
+        .set_up(index, false, id)
+        .map_err(Error::netlink(format!("bring up the link of {id}")))
+}
+
 fn delete(netlink: &mut Netlink, link: &Link) -> Result<(), Error> {
     netlink
         .delete_link(link.index)
         .map_err(Error::netlink(format!("delete {}", link.name)))
 }
 
-/// Makes both ends, down, with the container's link address.
-fn make_link(
-    netlink: &mut Netlink,
-    id: &str,
-    spec: &EndpointSpec,
-    mtu: u32,
-) -> Result<Link, Error> {
-    let (name, peer) = link_names(id);
-    // An end that is left without its pair, or of an older endpoint of that name.
-    if let Some(old) = find(netlink, &peer)? {
-        delete(netlink, &old)?;
-    }
-    let pair = VethSpec {
-        name: &name,
-        mac: None,
-        peer: &peer,
-        peer_mac: Some(spec.mac),
-        mtu,
-    };
+/// Makes both ends, down.
+fn make_pair(netlink: &mut Netlink, spec: &VethSpec<'_>) -> Result<Link, Error> {
+    let name = spec.name;
     netlink
-        .add_veth(&pair)
+        .add_veth(spec)
         .map_err(Error::netlink(format!("make {name}")))?;
     // The host itself has no business on this link: no addresses, nothing announced.
     sysctl::set_if_there(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
-    let link = find(netlink, &name)?;
+    let link = find(netlink, name)?;
     link.ok_or_else(|| Error::netlink(format!("find {name}"))(std::io::ErrorKind::NotFound.into()))
 }

@@ -22,7 +22,7 @@ use crate::netlink::Netlink;
 use crate::pins::Pins;
 use crate::policies::Policies;
 use crate::spec::{Desired, EndpointSpec, NetworkSpec};
-use crate::taken::{Taken, taken};
+use crate::taken::{Look, Taken};
 use crate::tenants::Tenants;
 use crate::{Error, sysctl};
 
@@ -133,8 +133,8 @@ impl Plane {
     /// 7. Routes and firewall.
     pub fn apply(&mut self, desired: &Desired) -> Result<(), Error> {
         let mut failures = Failures::default();
-        let links = self.netlink.links().map_err(Error::netlink("list links"))?;
-        let door = failures.note(self.ensure_door(desired));
+        let before = Look::take(&mut self.netlink)?;
+        let door = failures.note(self.ensure_door(&before, desired));
         failures.note(self.refresh_host_addresses());
 
         let wanted: BTreeSet<&str> = desired.local.keys().map(String::as_str).collect();
@@ -161,8 +161,11 @@ impl Plane {
         self.networks.clone_from(&desired.networks);
 
         if door.is_some() {
+            let links = before.by_name();
             for (id, spec) in &desired.local {
-                failures.note(self.ensure_endpoint(id, spec));
+                if !self.endpoints.is_whole(id, spec, self.terms(spec), &links) {
+                    failures.note(self.ensure_endpoint(id, spec));
+                }
                 failures.note(self.ensure_mtu(id, spec, &links));
             }
         }
@@ -170,9 +173,10 @@ impl Plane {
         let settled = tenants.is_subset(&self.ready);
         failures.note(self.policies.retire(settled));
         failures.note(self.forget_pins());
-        if let Some(door) = door {
-            failures.note(self.ensure_routes(&door, desired));
-            failures.note(self.ensure_firewall(&door));
+        let after = failures.note(Look::take(&mut self.netlink));
+        if let Some((door, look)) = door.zip(after) {
+            failures.note(self.ensure_routes(&door, &look, desired));
+            failures.note(self.ensure_firewall(&door, &look));
         }
         if desired.networks.values().any(|n| n.ipv6_subnet.is_some()) {
             failures.note(sysctl::forward_ipv6());
@@ -185,7 +189,8 @@ impl Plane {
     /// It stays closed until [`apply`](Self::apply) has brought its tenant and network.
     pub fn add_endpoint(&mut self, id: &str, spec: &EndpointSpec) -> Result<(), Error> {
         if self.door.is_none() {
-            self.ensure_door(&Desired::default())?;
+            let look = Look::take(&mut self.netlink)?;
+            self.ensure_door(&look, &Desired::default())?;
         }
         self.ensure_endpoint(id, spec)?;
         self.tenants.renew()
@@ -195,12 +200,7 @@ impl Plane {
         let Some(door) = &self.door else {
             return Ok(());
         };
-        let network = self.networks.get(&spec.network);
-        let terms = Terms {
-            guest: spec.tenant != DEFAULT_TENANT,
-            mtu: network.map_or(MTU, |network| network.mtu),
-            open: network.is_some() && self.ready.contains(&spec.tenant),
-        };
+        let terms = self.terms(spec);
         let mut hands = Hands {
             netlink: &mut self.netlink,
             attacher: &self.attacher,
@@ -211,6 +211,15 @@ impl Plane {
             self.tenants.touch(tenant);
         }
         Ok(())
+    }
+
+    fn terms(&self, spec: &EndpointSpec) -> Terms {
+        let network = self.networks.get(&spec.network);
+        Terms {
+            guest: spec.tenant != DEFAULT_TENANT,
+            mtu: network.map_or(MTU, |network| network.mtu),
+            open: network.is_some() && self.ready.contains(&spec.tenant),
+        }
     }
 
     /// Closes the endpoint, deletes its links; unknown ids are fine. Its flows lead nowhere,
@@ -243,8 +252,9 @@ impl Plane {
 
     /// Prefixes that the host uses for itself, the private subnet among them.
     pub fn taken_prefixes(&mut self) -> Result<Vec<Taken>, Error> {
-        let mut all = taken(&mut self.netlink)?;
-        if let Some(private) = Door::current(&mut self.netlink)? {
+        let look = Look::take(&mut self.netlink)?;
+        let mut all = look.taken();
+        if let Some(private) = Door::current(&look) {
             all.push(Taken {
                 prefix: private.into(),
                 by: format!("private addresses of this host's endpoints, {DOOR}"),
@@ -253,14 +263,19 @@ impl Plane {
         Ok(all)
     }
 
-    /// What is to be done from time to time, about once a second: flows age, the host's
-    /// addresses are read anew, and rules that somebody flushed come back.
+    /// What is to be done from time to time, a few times a second: flows age, the host's
+    /// addresses are read anew, rules that somebody flushed come back, and links are made
+    /// ahead.
     pub fn tick(&mut self) -> Result<(), Error> {
         let mut failures = Failures::default();
         let serials = self.endpoints.serials();
         failures.note(self.flows.age(|serial| serials.contains(&serial)));
         failures.note(self.refresh_host_addresses());
         failures.note(self.firewall.check());
+        if self.door.is_some() {
+            let refilled = self.endpoints.refill(&mut self.netlink, &self.attacher);
+            failures.note(refilled);
+        }
         failures.result()
     }
 }

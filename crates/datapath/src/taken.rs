@@ -16,14 +16,35 @@ pub struct Taken {
     pub by: String,
 }
 
-/// Reads the addresses and routes of the calling thread's namespace.
-pub(crate) fn taken(netlink: &mut Netlink) -> Result<Vec<Taken>, Error> {
-    let links = netlink.links().map_err(Error::netlink("list links"))?;
-    let addresses = netlink
-        .addresses()
-        .map_err(Error::netlink("list addresses"))?;
-    let routes = netlink.routes().map_err(Error::netlink("list routes"))?;
-    Ok(choose(&links, &addresses, &routes))
+/// Links, addresses and routes of a host at one time.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) links: Vec<Link>,
+    pub(crate) addresses: Vec<(u32, IpNet)>,
+    pub(crate) routes: Vec<Route>,
+}
+
+impl Look {
+    /// Looks at the calling thread's namespace.
+    pub(crate) fn take(netlink: &mut Netlink) -> Result<Look, Error> {
+        Ok(Look {
+            links: netlink.links().map_err(Error::netlink("list links"))?,
+            addresses: netlink
+                .addresses()
+                .map_err(Error::netlink("list addresses"))?,
+            routes: netlink.routes().map_err(Error::netlink("list routes"))?,
+        })
+    }
+
+    /// Prefixes of the host's own use.
+    pub(crate) fn taken(&self) -> Vec<Taken> {
+        choose(&self.links, &self.addresses, &self.routes)
+    }
+
+    pub(crate) fn by_name(&self) -> BTreeMap<&str, &Link> {
+        let named = self.links.iter().map(|link| (link.name.as_str(), link));
+        named.collect()
+    }
 }
 
 /// Which prefixes are taken, each once, in order.

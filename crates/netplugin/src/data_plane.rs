@@ -26,7 +26,7 @@ pub trait DataPlane: Send {
     /// Prefixes that the host uses for itself.
     fn taken_prefixes(&mut self) -> Result<Vec<TakenPrefix>, Error>;
 
-    /// What is to be done about once a second: flows age, and the host's own changes are met.
+    /// What is to be done a few times a second: flows age, and the host's own changes are met.
     fn tick(&mut self) -> Result<(), Error> {
         Ok(())
     }

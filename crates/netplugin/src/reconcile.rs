@@ -20,7 +20,7 @@ const FRESH: Duration = Duration::from_secs(5);
 const PATROL: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two ticks of the data plane.
-const TEND: Duration = Duration::from_secs(1);
+const TEND: Duration = Duration::from_millis(250);
 
 /// What applying came to, for the status report.
 #[derive(Clone, Debug, Default, PartialEq)]

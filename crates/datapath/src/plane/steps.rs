@@ -1,9 +1,8 @@
 //! The steps of bringing the kernel to what is desired that concern the host itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use contiv_datapath_abi::config::Config;
-use contiv_datapath_abi::config::DEFAULT_TENANT;
+use contiv_datapath_abi::config::{Config, DEFAULT_TENANT};
 use ipnet::IpNet;
 
 use super::{MTU, Plane};
@@ -15,13 +14,13 @@ use crate::names::{DOOR_INSIDE, is_ours, link_names};
 use crate::netlink::Link;
 use crate::private::{self, Private};
 use crate::spec::{Desired, EndpointSpec, NetworkSpec};
-use crate::taken::{overlap, taken};
+use crate::taken::{Look, overlap};
 
 impl Plane {
     /// The host's link with a private subnet that nothing else on the host has.
-    pub(super) fn ensure_door(&mut self, desired: &Desired) -> Result<Door, Error> {
-        let current = Door::current(&mut self.netlink)?;
-        let used = taken(&mut self.netlink)?;
+    pub(super) fn ensure_door(&mut self, look: &Look, desired: &Desired) -> Result<Door, Error> {
+        let current = Door::current(look);
+        let used = look.taken();
         let networks: Vec<IpNet> = of_default(desired)
             .map(|network| network.subnet.into())
             .collect();
@@ -62,8 +61,13 @@ impl Plane {
     }
 
     /// Routes to networks of the default tenant, but for those that the host cannot reach.
-    pub(super) fn ensure_routes(&mut self, door: &Door, desired: &Desired) -> Result<(), Error> {
-        let used = taken(&mut self.netlink)?;
+    pub(super) fn ensure_routes(
+        &mut self,
+        door: &Door,
+        look: &Look,
+        desired: &Desired,
+    ) -> Result<(), Error> {
+        let used = look.taken();
         let mut wanted = Wanted::new();
         for network in of_default(desired).filter(|network| !network.unreachable_from_host) {
             let v4 = IpNet::from(network.subnet.trunc());
@@ -77,15 +81,11 @@ impl Plane {
                 }
             }
         }
-        door.ensure_routes(&mut self.netlink, &wanted)
+        door.ensure_routes(&mut self.netlink, &look.routes, &wanted)
     }
 
-    pub(super) fn ensure_firewall(&mut self, door: &Door) -> Result<(), Error> {
-        let links = self.netlink.links().map_err(Error::netlink("list links"))?;
-        let routes = self
-            .netlink
-            .routes()
-            .map_err(Error::netlink("list routes"))?;
+    pub(super) fn ensure_firewall(&mut self, door: &Door, look: &Look) -> Result<(), Error> {
+        let Look { links, routes, .. } = look;
         // A bridge by which the host reaches other machines is a way to the world.
         let ways: BTreeSet<u32> = routes
             .iter()
@@ -112,18 +112,20 @@ impl Plane {
         &mut self,
         id: &str,
         spec: &EndpointSpec,
-        links: &[Link],
+        links: &BTreeMap<&str, &Link>,
     ) -> Result<(), Error> {
         let Some(network) = self.networks.get(&spec.network) else {
             return Ok(());
         };
         let (host, container) = link_names(id);
-        for link in links {
-            let ours = link.name == host || link.name == container;
-            if ours && link.mtu != network.mtu {
+        for name in [host, container] {
+            let Some(link) = links.get(name.as_str()) else {
+                continue;
+            };
+            if link.mtu != network.mtu {
                 self.netlink
                     .set_mtu(link.index, network.mtu)
-                    .map_err(Error::netlink(format!("set the MTU of {}", link.name)))?;
+                    .map_err(Error::netlink(format!("set the MTU of {name}")))?;
             }
         }
         Ok(())
@@ -131,11 +133,7 @@ impl Plane {
 
     /// Forgets pins of links that are not there any more.
     pub(super) fn forget_pins(&mut self) -> Result<(), Error> {
-        let known: BTreeSet<String> = self
-            .endpoints
-            .iter()
-            .map(|(id, _)| link_names(id).0)
-            .collect();
+        let known = self.endpoints.interfaces();
         let mut failures = Failures::default();
         for name in self.pins.linked()? {
             if name != DOOR_INSIDE && !known.contains(&name) {

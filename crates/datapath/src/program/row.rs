@@ -8,11 +8,11 @@ use contiv_datapath_abi::Plain;
 #[repr(transparent)]
 pub struct Row<T>(pub T);
 
-// SAFETY: a `Plain` type is `repr(C)` without padding, and every bit pattern is a value of it.
 #[allow(
     unsafe_code,
     reason = "the kernel reads and writes the bytes of these types"
 )]
+// SAFETY: a `Plain` type is `repr(C)` without padding, and every bit pattern is a value of it.
 unsafe impl<T: Plain> aya::Pod for Row<T> {}
 
 /// A key of a longest-prefix map; `Key::new(bits, Row(key))`.

@@ -30,7 +30,7 @@ pub(crate) fn has_tcx() -> bool {
 }
 
 pub(crate) struct Site {
-    pub(crate) host: Host,
+    _alive: Host,
     pub(crate) netns: Netns,
     pub(crate) world: World,
     pub(crate) options: Options,
@@ -66,7 +66,7 @@ impl Site {
         }
         let mut site = Site {
             netns: host.netns().unwrap(),
-            host,
+            _alive: host,
             world,
             options,
             desired,

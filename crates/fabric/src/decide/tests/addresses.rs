@@ -179,6 +179,31 @@ fn the_same_request_is_answered_again_and_another_one_is_not() {
 }
 
 #[test]
+fn a_mac_that_is_asked_for_is_kept_and_must_be_one_interfaces() {
+    let mut world = world();
+    let with = |mac: &str| EndpointRequest {
+        mac: Some(mac.parse().unwrap()),
+        ..wish(None, None)
+    };
+    for group_or_none in [
+        "01:00:5e:00:00:01",
+        "ff:ff:ff:ff:ff:ff",
+        "00:00:00:00:00:00",
+    ] {
+        let refusal = create(&world, "h1", "e1", &with(group_or_none)).unwrap_err();
+        assert_eq!(
+            (refusal.kind, refusal.field.as_str()),
+            (Kind::Invalid, "mac")
+        );
+    }
+    let made = create(&world, "h1", "e1", &with("02:42:00:00:00:01"));
+    assert_eq!(world.grant(made).mac.to_string(), "02:42:00:00:00:01");
+    assert!(create(&world, "h1", "e1", &with("02:42:00:00:00:01")).is_ok());
+    let other = create(&world, "h1", "e1", &with("02:42:00:00:00:02")).unwrap_err();
+    assert_eq!(other.kind, Kind::Conflict);
+}
+
+#[test]
 fn a_restarted_container_keeps_its_address_and_a_pool_of_one_serves_one() {
     let mut world = world();
     let stamp = world.stamp();

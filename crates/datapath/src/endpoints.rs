@@ -101,7 +101,7 @@ impl Endpoints {
 
     /// Dropped packets by the endpoint's serial, then by reason.
     pub(crate) fn drops(&self) -> Result<BTreeMap<u32, BTreeMap<String, u64>>, Error> {
-        self.rows.drops()
+        self.rows.drops(&self.serials())
     }
 
     /// Makes an endpoint, or finishes one that is half made. Says which tenants' flows must

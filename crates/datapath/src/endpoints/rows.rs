@@ -14,8 +14,9 @@ use crate::private::Private;
 use crate::spec::EndpointSpec;
 use crate::{Error, address};
 
-/// Nobody's slot: its row keeps the highest serial that was ever given.
-const COUNTER: u32 = 0;
+/// The host's own slot, whose row is never open: it keeps the highest serial that was ever given.
+/// (That of slot 0 must be 0, by which programs know the host and the world.)
+const COUNTER: u32 = 1;
 
 /// The tables of endpoints.
 #[derive(Debug)]
@@ -155,10 +156,18 @@ impl Rows {
         self.members.put(&network, &members)
     }
 
-    /// Dropped packets, by the endpoint's serial and by reason.
-    pub(super) fn drops(&self) -> Result<BTreeMap<u32, BTreeMap<String, u64>>, Error> {
+    /// Dropped packets, by the endpoint's serial and by reason. What was counted for an endpoint
+    /// that has gone, by a packet that came late, is removed.
+    pub(super) fn drops(
+        &self,
+        serials: &BTreeSet<u32>,
+    ) -> Result<BTreeMap<u32, BTreeMap<String, u64>>, Error> {
         let mut drops: BTreeMap<u32, BTreeMap<String, u64>> = BTreeMap::new();
         for key in self.drops.keys()? {
+            if key.serial != 0 && !serials.contains(&key.serial) {
+                self.drops.remove(&key)?;
+                continue;
+            }
             let name = Reason::from_number(key.reason).map_or("unknown", Reason::name);
             let count = self.drops.sum(&key)?;
             let of_endpoint = drops.entry(key.serial).or_default();

@@ -113,7 +113,7 @@ pub fn own(endpoint: &Endpoint, v6: bool) -> Words {
 /// Whether the packet's source is the endpoint's own address.
 #[inline(always)]
 fn is_own(endpoint: &Endpoint, packet: &Packet) -> bool {
-    packet.key.source == own(endpoint, packet.v6) && (!packet.v6 || endpoint.ipv6[0] != 0)
+    packet.key.source == own(endpoint, packet.v6) && packet.key.source != Words::default()
 }
 
 /// The few packets that come from no address, or from that of the link.

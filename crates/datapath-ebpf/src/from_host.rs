@@ -8,7 +8,7 @@ use contiv_datapath_abi::opening::{Fabric, Opening};
 use contiv_datapath_abi::packet::{
     self, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Kind, Packet,
 };
-use contiv_datapath_abi::{Address, config};
+use contiv_datapath_abi::{Address, Words, config};
 
 use crate::admit::{Sender, admit, is_forgotten};
 use crate::deliver::{address_link, touch};
@@ -85,7 +85,7 @@ fn sends(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, slot: u32, by: u32
     let destination = packet.key.destination;
     packet.key.tenant = endpoint.tenant;
     if by & Opening::TRANSLATED != 0 {
-        if packet.v6 && endpoint.ipv6[0] == 0 {
+        if packet.v6 && Words::new(endpoint.ipv6) == Words::default() {
             return Reason::UnknownAddress.code();
         }
         packet.key.destination = own(endpoint, packet.v6);

@@ -1,0 +1,12 @@
+//! The loaded programs, asked packet by packet through `BPF_PROG_TEST_RUN`.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod agreement;
+mod errors;
+mod frames;
+mod host;
+mod local;
+mod neighbours;
+mod revocation;
+mod rig;
+mod routing;

@@ -1,0 +1,424 @@
+//! Programs with maps that a test fills by hand.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use aya::EbpfLoader;
+use aya::maps::lpm_trie::Key;
+use aya::maps::{Array, HashMap, LpmTrie, MapData, PerCpuHashMap};
+use aya::programs::{TestRun, TestRunOptions};
+use contiv_datapath::program::{Programs, Row};
+use contiv_datapath_abi::config::{Config, GATEWAY_MAC};
+use contiv_datapath_abi::counter::{DropKey, Reason};
+use contiv_datapath_abi::endpoint::{AddressKey, Endpoint, Members, Target};
+use contiv_datapath_abi::flow::{Flow, FlowKey};
+use contiv_datapath_abi::maps;
+use contiv_datapath_abi::policy::RuleSet;
+use contiv_datapath_abi::programs::{FROM_ENDPOINT, FROM_HOST};
+use contiv_datapath_abi::tenant::{Network, PrefixKey, Tenant};
+use contiv_datapath_abi::{Plain, Words, mapped};
+use contiv_policy::Rows;
+
+/// What the kernel does with a packet.
+pub(crate) const DROPPED: u32 = 2;
+pub(crate) const REDIRECTED: u32 = 7;
+
+/// The loopback interface, from which test packets seem to come.
+const INTERFACE: u32 = 1;
+
+pub(crate) const HOST_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+pub(crate) const HOST: Ipv4Addr = Ipv4Addr::new(172, 19, 0, 1);
+pub(crate) const WORLD: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+pub(crate) const WORLD_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 7);
+
+/// Which slots the usual endpoints have: `A` and `B` in network 1, `C` in network 2 of tenant 1;
+/// `D` in a network of tenant 2 that looks like network 1, with the address of `A`.
+pub(crate) const A: u32 = 2;
+pub(crate) const B: u32 = 3;
+pub(crate) const C: u32 = 4;
+pub(crate) const D: u32 = 5;
+
+pub(crate) struct Rig {
+    programs: Programs,
+}
+
+impl Rig {
+    /// No endpoint, no network.
+    pub(crate) fn empty() -> Rig {
+        let mut loader = EbpfLoader::new();
+        for (name, entries) in maps::ALL {
+            if !matches!(name, maps::CONFIG | maps::ENDPOINTS | maps::TENANTS) {
+                loader.map_max_entries(name, entries.min(65_536));
+            }
+        }
+        loader
+            .map_max_entries(maps::FLOWS, 8_192)
+            .map_max_entries(maps::FRAGMENTS, 256);
+        let mut rig = Rig {
+            programs: Programs::load_with(&mut loader).unwrap(),
+        };
+        let config = Config {
+            private_base: [172, 19, 0, 0],
+            private_mask: [255, 255, 0, 0],
+            host_link: 99,
+            host_mac: HOST_MAC,
+            unused: [0; 6],
+        };
+        rig.array::<Config>(maps::CONFIG)
+            .set(0, Row(config), 0)
+            .unwrap();
+        rig
+    }
+
+    /// The usual four endpoints, without policy.
+    pub(crate) fn new() -> Rig {
+        let mut rig = Rig::empty();
+        for tenant in [1, 2] {
+            rig.tenant(
+                tenant,
+                Tenant {
+                    generation: 1,
+                    ..Tenant::default()
+                },
+            );
+            rig.network(
+                tenant,
+                1 + 10 * (tenant - 1),
+                ([10, 1, 1, 0].into(), 24),
+                1450,
+            );
+        }
+        rig.network(1, 2, ([10, 1, 2, 0].into(), 24), 1400);
+        rig.network_v6(1, 1, 0x11, 1450);
+        rig.network_v6(1, 2, 0x12, 1400);
+        rig.endpoint(A, 1, 1, 0, [10, 1, 1, 1], Some(v6(0x11, 1)));
+        rig.endpoint(B, 1, 1, 0, [10, 1, 1, 2], Some(v6(0x11, 2)));
+        rig.endpoint(C, 1, 2, 0, [10, 1, 2, 1], Some(v6(0x12, 1)));
+        rig.endpoint(D, 2, 11, 0, [10, 1, 1, 1], None);
+        for address in [HOST.octets(), [192, 0, 2, 1]] {
+            let mut hosts = rig.hash::<[u8; 16], u32>(maps::HOST_ADDRESSES);
+            hosts.insert(Row(mapped(address)), Row(1), 0).unwrap();
+        }
+        rig
+    }
+
+    pub(crate) fn tenant(&mut self, number: u32, tenant: Tenant) {
+        self.array::<Tenant>(maps::TENANTS)
+            .set(number, Row(tenant), 0)
+            .unwrap();
+    }
+
+    pub(crate) fn network(&mut self, tenant: u32, number: u32, subnet: (Ipv4Addr, u32), mtu: u32) {
+        let (base, bits) = subnet;
+        let gateway = mapped((base.to_bits() + (1 << (32 - bits)) - 2).to_be_bytes());
+        let network = Network {
+            number,
+            mtu,
+            flags: 0,
+            host_bits: 32 - bits,
+            gateway,
+        };
+        self.prefix(tenant, mapped(base.octets()), 96 + bits, network);
+    }
+
+    pub(crate) fn network_v6(&mut self, tenant: u32, number: u32, subnet: u16, mtu: u32) {
+        let gateway = v6(subnet, 0xfe).octets();
+        let network = Network {
+            number,
+            mtu,
+            flags: 0,
+            host_bits: 0,
+            gateway,
+        };
+        self.prefix(tenant, v6(subnet, 0).octets(), 64, network);
+    }
+
+    pub(crate) fn prefix(&mut self, tenant: u32, address: [u8; 16], bits: u32, network: Network) {
+        let map = self.programs.ebpf.map_mut(maps::PREFIXES).unwrap();
+        let mut trie = LpmTrie::<_, Row<PrefixKey>, Row<Network>>::try_from(map).unwrap();
+        let key = Key::new(
+            PrefixKey::FIXED_BITS + bits,
+            Row(PrefixKey { tenant, address }),
+        );
+        trie.insert(&key, Row(network), 0).unwrap();
+    }
+
+    /// An endpoint whose serial, interface and link address follow from its slot.
+    pub(crate) fn endpoint(
+        &mut self,
+        slot: u32,
+        tenant: u32,
+        network: u32,
+        group: u32,
+        ipv4: [u8; 4],
+        ipv6: Option<Ipv6Addr>,
+    ) {
+        let endpoint = Endpoint {
+            serial: slot + 100,
+            state: Endpoint::OPEN,
+            interface: slot + 1000,
+            tenant,
+            network,
+            group,
+            ipv4,
+            private: [172, 19, 0, slot as u8],
+            ipv6: ipv6.map_or([0; 16], |address| address.octets()),
+            mac: mac(slot),
+            unused: [0; 2],
+        };
+        self.set_endpoint(slot, endpoint);
+        let addresses = [Some(mapped(ipv4)), ipv6.map(|address| address.octets())];
+        for address in addresses.into_iter().flatten() {
+            let target = Target {
+                slot,
+                serial: slot + 100,
+                network,
+                group,
+                mac: mac(slot),
+                unused: [0; 2],
+            };
+            let mut map = self.hash::<AddressKey, Target>(maps::ADDRESSES);
+            map.insert(Row(AddressKey { tenant, address }), Row(target), 0)
+                .unwrap();
+        }
+    }
+
+    pub(crate) fn set_endpoint(&mut self, slot: u32, endpoint: Endpoint) {
+        self.array::<Endpoint>(maps::ENDPOINTS)
+            .set(slot, Row(endpoint), 0)
+            .unwrap();
+    }
+
+    pub(crate) fn get_endpoint(&mut self, slot: u32) -> Endpoint {
+        self.array::<Endpoint>(maps::ENDPOINTS)
+            .get(&slot, 0)
+            .unwrap()
+            .0
+    }
+
+    pub(crate) fn members(&mut self, network: u32, slots: &[u32]) {
+        let mut members = Members {
+            count: slots.len() as u32,
+            slots: [0; Members::ROOM],
+        };
+        members.slots[..slots.len()].copy_from_slice(slots);
+        self.hash::<u32, Members>(maps::MEMBERS)
+            .insert(Row(network), Row(members), 0)
+            .unwrap();
+    }
+
+    /// Adds rows to the policy's tables.
+    pub(crate) fn policy(&mut self, rows: &Rows) {
+        fn fill<K: Plain, V: Plain>(rig: &mut Rig, map: &str, rows: impl Iterator<Item = (K, V)>) {
+            let mut map = rig.hash::<K, V>(map);
+            for (key, value) in rows {
+                map.insert(Row(key), Row(value), 0).unwrap();
+            }
+        }
+        fill(
+            self,
+            maps::POLICY_SUBJECTS,
+            rows.subjects.iter().map(|(k, v)| (*k, *v)),
+        );
+        fill(
+            self,
+            maps::POLICY_GROUPS,
+            rows.peer_groups.iter().map(|(k, v)| (*k, *v)),
+        );
+        fill(
+            self,
+            maps::POLICY_DECISIONS,
+            rows.decisions.iter().map(|(k, v)| (*k, *v)),
+        );
+        let map = self.programs.ebpf.map_mut(maps::POLICY_OWN).unwrap();
+        let mut trie = LpmTrie::<_, Row<_>, Row<_>>::try_from(map).unwrap();
+        for ((key, bits), value) in &rows.own_addresses {
+            trie.insert(&Key::new(*bits, Row(*key)), Row(*value), 0)
+                .unwrap();
+        }
+        let map = self.programs.ebpf.map_mut(maps::POLICY_PREFIXES).unwrap();
+        let mut trie = LpmTrie::<_, Row<_>, Row<_>>::try_from(map).unwrap();
+        for ((key, bits), value) in &rows.peer_prefixes {
+            trie.insert(&Key::new(*bits, Row(*key)), Row(*value), 0)
+                .unwrap();
+        }
+    }
+
+    /// Deletes rows of the policy's tables.
+    pub(crate) fn forget(&mut self, rows: &Rows) {
+        fn delete<'a, K: Plain, V: Plain>(
+            rig: &mut Rig,
+            map: &str,
+            keys: impl Iterator<Item = (&'a K, V)>,
+        ) {
+            let mut map = rig.hash::<K, V>(map);
+            keys.for_each(|(key, _)| map.remove(&Row(*key)).unwrap());
+        }
+        delete(
+            self,
+            maps::POLICY_SUBJECTS,
+            rows.subjects.iter().map(|(k, v)| (k, *v)),
+        );
+        delete(
+            self,
+            maps::POLICY_GROUPS,
+            rows.peer_groups.iter().map(|(k, v)| (k, *v)),
+        );
+        delete(
+            self,
+            maps::POLICY_DECISIONS,
+            rows.decisions.iter().map(|(k, v)| (k, *v)),
+        );
+        let map = self.programs.ebpf.map_mut(maps::POLICY_OWN).unwrap();
+        let mut trie = LpmTrie::<_, Row<_>, Row<RuleSet>>::try_from(map).unwrap();
+        for (key, bits) in rows.own_addresses.keys() {
+            trie.remove(&Key::new(*bits, Row(*key))).unwrap();
+        }
+        let map = self.programs.ebpf.map_mut(maps::POLICY_PREFIXES).unwrap();
+        let mut trie = LpmTrie::<_, Row<_>, Row<u32>>::try_from(map).unwrap();
+        for (key, bits) in rows.peer_prefixes.keys() {
+            trie.remove(&Key::new(*bits, Row(*key))).unwrap();
+        }
+    }
+
+    /// What becomes of a frame that an endpoint sends: the action, and the frame as it leaves.
+    pub(crate) fn send(&mut self, slot: u32, frame: &[u8]) -> (u32, Vec<u8>) {
+        self.hash::<u32, u32>(maps::INTERFACES)
+            .insert(Row(INTERFACE), Row(slot), 0)
+            .unwrap();
+        self.run(FROM_ENDPOINT, frame)
+    }
+
+    /// What becomes of a frame that the host sends.
+    pub(crate) fn send_from_host(&mut self, frame: &[u8]) -> (u32, Vec<u8>) {
+        self.run(FROM_HOST, frame)
+    }
+
+    fn run(&mut self, program: &'static str, frame: &[u8]) -> (u32, Vec<u8>) {
+        let mut out = vec![0; 4096];
+        let result = self
+            .programs
+            .classifier(program)
+            .unwrap()
+            .test_run(TestRunOptions {
+                data_in: Some(frame),
+                data_out: Some(&mut out),
+                ..TestRunOptions::default()
+            });
+        let result = result.unwrap();
+        out.truncate(result.data_size_out as usize);
+        (result.return_value, out)
+    }
+
+    pub(crate) fn flow(&mut self, key: &FlowKey) -> Option<Flow> {
+        Some(
+            self.hash::<FlowKey, Flow>(maps::FLOWS)
+                .get(&Row(*key), 0)
+                .ok()?
+                .0,
+        )
+    }
+
+    pub(crate) fn set_flow(&mut self, key: &FlowKey, flow: Flow) {
+        self.hash::<FlowKey, Flow>(maps::FLOWS)
+            .insert(Row(*key), Row(flow), 0)
+            .unwrap();
+    }
+
+    /// Packets of an endpoint that were dropped for a reason; slot 0 is nobody.
+    pub(crate) fn drops(&mut self, slot: u32, reason: Reason) -> u64 {
+        let map = self.programs.ebpf.map_mut(maps::DROPS).unwrap();
+        let map = PerCpuHashMap::<_, Row<DropKey>, u64>::try_from(map).unwrap();
+        let serial = if slot == 0 { 0 } else { slot + 100 };
+        let key = Row(DropKey {
+            serial,
+            reason: reason as u32,
+        });
+        map.get(&key, 0).map_or(0, |values| values.iter().sum())
+    }
+
+    /// The frame is dropped, for that reason and no other.
+    #[track_caller]
+    pub(crate) fn refuses(&mut self, slot: u32, frame: &[u8], reason: Reason) {
+        let before = self.drops(slot, reason);
+        assert_eq!(self.send(slot, frame).0, DROPPED);
+        assert_eq!(
+            self.drops(slot, reason),
+            before + 1,
+            "not {}",
+            reason.name()
+        );
+    }
+
+    /// The frame goes on its way; answers with what it is then.
+    #[track_caller]
+    pub(crate) fn passes(&mut self, slot: u32, frame: &[u8]) -> Vec<u8> {
+        let (action, out) = self.send(slot, frame);
+        assert_eq!(action, REDIRECTED, "{:?}", self.all_drops(slot));
+        out
+    }
+
+    #[track_caller]
+    pub(crate) fn passes_from_host(&mut self, slot: u32, frame: &[u8]) -> Vec<u8> {
+        let (action, out) = self.send_from_host(frame);
+        assert_eq!(action, REDIRECTED, "{:?}", self.all_drops(slot));
+        out
+    }
+
+    pub(crate) fn all_drops(&mut self, slot: u32) -> Vec<(&'static str, u64)> {
+        let counted = Reason::ALL
+            .iter()
+            .map(|r| (r.name(), self.drops(slot, *r) + self.drops(0, *r)));
+        counted.filter(|(_, count)| *count > 0).collect()
+    }
+
+    fn array<V: Plain>(&mut self, name: &str) -> Array<&mut MapData, Row<V>> {
+        self.programs
+            .ebpf
+            .map_mut(name)
+            .unwrap()
+            .try_into()
+            .unwrap()
+    }
+
+    fn hash<K: Plain, V: Plain>(&mut self, name: &str) -> HashMap<&mut MapData, Row<K>, Row<V>> {
+        self.programs
+            .ebpf
+            .map_mut(name)
+            .unwrap()
+            .try_into()
+            .unwrap()
+    }
+}
+
+/// The link address of a slot; 0 is the gateway.
+pub(crate) fn mac(slot: u32) -> [u8; 6] {
+    if slot == 0 {
+        GATEWAY_MAC
+    } else {
+        [2, 0, 0, 0, 1, slot as u8]
+    }
+}
+
+pub(crate) fn v6(subnet: u16, host: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, subnet, 0, 0, 0, 0, 0, host)
+}
+
+/// A flow's key, in tenant 1.
+pub(crate) fn key(
+    protocol: u8,
+    (source, source_port): (impl Into<IpAddr>, u16),
+    (destination, destination_port): (impl Into<IpAddr>, u16),
+) -> FlowKey {
+    let words = |address: IpAddr| match address {
+        IpAddr::V4(v4) => Words::new(mapped(v4.octets())),
+        IpAddr::V6(v6) => Words::new(v6.octets()),
+    };
+    FlowKey {
+        tenant: 1,
+        source: words(source.into()),
+        destination: words(destination.into()),
+        source_port,
+        destination_port,
+        protocol: protocol.into(),
+    }
+}

@@ -1,7 +1,9 @@
 //! Contiv's side of the comparison: a network, a group, and a policy of a hundred rules.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
-use contiv_testbed::Stack;
+use contiv_testbed::{Stack, wait_for};
 use serde_json::{Value, json};
 
 use crate::load::Load;
@@ -13,24 +15,31 @@ pub(crate) const RULES: usize = 100;
 /// The group, which is the name of its Docker network as well.
 pub(crate) const GROUP: &str = "bench-group";
 
+/// How long the host may take to hold the rules.
+const LIMIT: Duration = Duration::from_secs(10);
+
 const POLICY: &str = "bench-policy";
 
-/// Makes network, policy and group, and waits until the host has them.
+/// Makes network, policy and group, and waits until the host holds them.
 pub(crate) fn apply(stack: &Stack) -> Result<()> {
     stack.netctl("net create bench-net --subnet=10.60.0.0/16 --gateway=10.60.255.254")?;
     stack.netctl(&format!("policy create {POLICY}"))?;
+    stack.netctl(&format!("group create bench-net {GROUP} --policy {POLICY}"))?;
     for (number, rule) in rules().iter().enumerate() {
         let target = format!("/api/v1/rules/default:{POLICY}:{}/", number + 1);
         let reply = stack.api("POST", &target, Some(rule))?;
-        ensure!(
-            reply.status < 300,
-            "{target}: {} {}",
-            reply.status,
-            reply.text
-        );
+        let (status, text) = (reply.status, reply.text);
+        ensure!(status < 300, "{target}: {status} {text}");
     }
-    stack.netctl(&format!("group create bench-net {GROUP} --policy {POLICY}"))?;
-    Ok(())
+    wait_for(LIMIT, "the host to hold the rules", || -> Result<()> {
+        let stored = stack.metric(false, "contiv_netmaster_revision")?;
+        let applied = stack.metric(true, "contiv_netplugin_applied_revision")?;
+        ensure!(
+            stored > RULES as f64 && applied >= stored,
+            "it holds revision {applied} of {stored}"
+        );
+        Ok(())
+    })
 }
 
 /// All is denied both ways, the ports of the loads are open within the group, and the rest is what

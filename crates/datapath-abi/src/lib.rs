@@ -12,6 +12,9 @@
 //! order, IPv4 in its mapped form; all other numbers are the processor's own.
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod config;
 pub mod counter;
 pub mod endpoint;

@@ -130,8 +130,8 @@ fn ask(rig: &mut Rig, query: &Query) -> (Flow, u32) {
         (B, query.peer_group, destination),
     ] {
         match address {
-            IpAddr::V4(v4) => rig.endpoint(slot, 1, 1, group, v4.octets(), None),
-            IpAddr::V6(v6) => rig.endpoint(slot, 1, 1, group, [0, 0, 0, slot as u8], Some(v6)),
+            IpAddr::V4(v4) => rig.endpoint(slot, (1, 1, group), v4.octets(), None),
+            IpAddr::V6(v6) => rig.endpoint(slot, (1, 1, group), [0, 0, 0, slot as u8], Some(v6)),
         }
     }
     let way = Way::new((mac(A), mac(B)), source, destination);

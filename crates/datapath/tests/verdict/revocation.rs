@@ -21,7 +21,7 @@ struct Guarded {
 impl Guarded {
     fn new() -> Guarded {
         let mut rig = Rig::new();
-        rig.endpoint(B, 1, 1, GROUP, [10, 1, 1, 2], Some(v6(0x11, 2)));
+        rig.endpoint(B, (1, 1, GROUP), [10, 1, 1, 2], Some(v6(0x11, 2)));
         Guarded {
             rig,
             host: HostTables::after(0),

@@ -1,5 +1,7 @@
 //! Programs with maps that a test fills by hand.
 
+mod tables;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aya::EbpfLoader;
@@ -12,11 +14,9 @@ use contiv_datapath_abi::counter::{DropKey, Reason};
 use contiv_datapath_abi::endpoint::{AddressKey, Endpoint, Members, Target};
 use contiv_datapath_abi::flow::{Flow, FlowKey};
 use contiv_datapath_abi::maps;
-use contiv_datapath_abi::policy::RuleSet;
 use contiv_datapath_abi::programs::{FROM_ENDPOINT, FROM_HOST};
 use contiv_datapath_abi::tenant::{Network, PrefixKey, Tenant};
 use contiv_datapath_abi::{Plain, Words, mapped};
-use contiv_policy::Rows;
 
 /// What the kernel does with a packet.
 pub(crate) const DROPPED: u32 = 2;
@@ -90,10 +90,10 @@ impl Rig {
         rig.network(1, 2, ([10, 1, 2, 0].into(), 24), 1400);
         rig.network_v6(1, 1, 0x11, 1450);
         rig.network_v6(1, 2, 0x12, 1400);
-        rig.endpoint(A, 1, 1, 0, [10, 1, 1, 1], Some(v6(0x11, 1)));
-        rig.endpoint(B, 1, 1, 0, [10, 1, 1, 2], Some(v6(0x11, 2)));
-        rig.endpoint(C, 1, 2, 0, [10, 1, 2, 1], Some(v6(0x12, 1)));
-        rig.endpoint(D, 2, 11, 0, [10, 1, 1, 1], None);
+        rig.endpoint(A, (1, 1, 0), [10, 1, 1, 1], Some(v6(0x11, 1)));
+        rig.endpoint(B, (1, 1, 0), [10, 1, 1, 2], Some(v6(0x11, 2)));
+        rig.endpoint(C, (1, 2, 0), [10, 1, 2, 1], Some(v6(0x12, 1)));
+        rig.endpoint(D, (2, 11, 0), [10, 1, 1, 1], None);
         for address in [HOST.octets(), [192, 0, 2, 1]] {
             let mut hosts = rig.hash::<[u8; 16], u32>(maps::HOST_ADDRESSES);
             hosts.insert(Row(mapped(address)), Row(1), 0).unwrap();
@@ -146,9 +146,7 @@ impl Rig {
     pub(crate) fn endpoint(
         &mut self,
         slot: u32,
-        tenant: u32,
-        network: u32,
-        group: u32,
+        (tenant, network, group): (u32, u32, u32),
         ipv4: [u8; 4],
         ipv6: Option<Ipv6Addr>,
     ) {
@@ -204,80 +202,6 @@ impl Rig {
         self.hash::<u32, Members>(maps::MEMBERS)
             .insert(Row(network), Row(members), 0)
             .unwrap();
-    }
-
-    /// Adds rows to the policy's tables.
-    pub(crate) fn policy(&mut self, rows: &Rows) {
-        fn fill<K: Plain, V: Plain>(rig: &mut Rig, map: &str, rows: impl Iterator<Item = (K, V)>) {
-            let mut map = rig.hash::<K, V>(map);
-            for (key, value) in rows {
-                map.insert(Row(key), Row(value), 0).unwrap();
-            }
-        }
-        fill(
-            self,
-            maps::POLICY_SUBJECTS,
-            rows.subjects.iter().map(|(k, v)| (*k, *v)),
-        );
-        fill(
-            self,
-            maps::POLICY_GROUPS,
-            rows.peer_groups.iter().map(|(k, v)| (*k, *v)),
-        );
-        fill(
-            self,
-            maps::POLICY_DECISIONS,
-            rows.decisions.iter().map(|(k, v)| (*k, *v)),
-        );
-        let map = self.programs.ebpf.map_mut(maps::POLICY_OWN).unwrap();
-        let mut trie = LpmTrie::<_, Row<_>, Row<_>>::try_from(map).unwrap();
-        for ((key, bits), value) in &rows.own_addresses {
-            trie.insert(&Key::new(*bits, Row(*key)), Row(*value), 0)
-                .unwrap();
-        }
-        let map = self.programs.ebpf.map_mut(maps::POLICY_PREFIXES).unwrap();
-        let mut trie = LpmTrie::<_, Row<_>, Row<_>>::try_from(map).unwrap();
-        for ((key, bits), value) in &rows.peer_prefixes {
-            trie.insert(&Key::new(*bits, Row(*key)), Row(*value), 0)
-                .unwrap();
-        }
-    }
-
-    /// Deletes rows of the policy's tables.
-    pub(crate) fn forget(&mut self, rows: &Rows) {
-        fn delete<'a, K: Plain, V: Plain>(
-            rig: &mut Rig,
-            map: &str,
-            keys: impl Iterator<Item = (&'a K, V)>,
-        ) {
-            let mut map = rig.hash::<K, V>(map);
-            keys.for_each(|(key, _)| map.remove(&Row(*key)).unwrap());
-        }
-        delete(
-            self,
-            maps::POLICY_SUBJECTS,
-            rows.subjects.iter().map(|(k, v)| (k, *v)),
-        );
-        delete(
-            self,
-            maps::POLICY_GROUPS,
-            rows.peer_groups.iter().map(|(k, v)| (k, *v)),
-        );
-        delete(
-            self,
-            maps::POLICY_DECISIONS,
-            rows.decisions.iter().map(|(k, v)| (k, *v)),
-        );
-        let map = self.programs.ebpf.map_mut(maps::POLICY_OWN).unwrap();
-        let mut trie = LpmTrie::<_, Row<_>, Row<RuleSet>>::try_from(map).unwrap();
-        for (key, bits) in rows.own_addresses.keys() {
-            trie.remove(&Key::new(*bits, Row(*key))).unwrap();
-        }
-        let map = self.programs.ebpf.map_mut(maps::POLICY_PREFIXES).unwrap();
-        let mut trie = LpmTrie::<_, Row<_>, Row<u32>>::try_from(map).unwrap();
-        for (key, bits) in rows.peer_prefixes.keys() {
-            trie.remove(&Key::new(*bits, Row(*key))).unwrap();
-        }
     }
 
     /// What becomes of a frame that an endpoint sends: the action, and the frame as it leaves.

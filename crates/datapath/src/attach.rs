@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use contiv_datapath_abi::programs;
 
@@ -95,14 +95,22 @@ impl Attacher {
         bpf::pin(attached.as_fd(), &path)
     }
 
-    /// Follows a link to its new name.
-    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
-        if !self.tcx {
-            return Ok(());
-        }
-        self.forget(to)?;
-        let what = format!("rename the pin of {from} to {to}");
-        fs::rename(self.pins.link(from), self.pins.link(to)).map_err(Error::file(what))
+    /// As [`ensure`](Self::ensure) by tcx, but for as long as the answer is held.
+    pub(crate) fn hold(&self, link: &Link) -> Result<OwnedFd, Error> {
+        let what = format!(
+            "attach program {} to {}",
+            programs::FROM_ENDPOINT,
+            link.name
+        );
+        bpf::create_tcx(self.programs.from_endpoint.as_fd(), link.index)
+            .map_err(Error::netlink(what))
+    }
+
+    /// Keeps what was held, under the link's name.
+    pub(crate) fn keep(&self, held: &OwnedFd, name: &str) -> Result<(), Error> {
+        self.forget(name)?;
+        let what = format!("pin what runs at {name}");
+        bpf::pin(held.as_fd(), &self.pins.link(name)).map_err(Error::file(what))
     }
 
     /// Detaches by forgetting the pin; fine when there is none.

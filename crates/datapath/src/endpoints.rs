@@ -232,10 +232,9 @@ impl Endpoints {
         })
     }
 
-    /// Names of all links of ours that have a program.
+    /// Names of the host's ends of all links.
     pub(crate) fn interfaces(&self) -> BTreeSet<String> {
-        let of_endpoints = self.by_id.keys().map(|id| link_names(id).0);
-        of_endpoints.chain(self.spares.names()).collect()
+        self.by_id.keys().map(|id| link_names(id).0).collect()
     }
 
     /// Gives a running endpoint another group; its flows are judged again by that.
@@ -333,7 +332,7 @@ impl Endpoints {
                 failures.note(attacher.ensure(netlink, link, Program::FromEndpoint));
             }
         }
-        failures.note(self.spares.take_over(netlink, attacher, links));
+        failures.note(Spares::clear(netlink, links));
         let networks: BTreeSet<u32> = self.by_id.values().map(|l| l.row.network).collect();
         for network in networks {
             failures.note(self.rows.set_members(network, &self.by_id));

@@ -112,7 +112,7 @@ impl Reconciler {
 }
 
 /// Has the data plane do what is to be done from time to time, until the agent ends.
-pub async fn tend(plane: SharedPlane, stop: CancellationToken) {
+pub(crate) async fn tend(plane: SharedPlane, stop: CancellationToken) {
     let mut failing = false;
     loop {
         tokio::select! {

@@ -5,7 +5,9 @@
 //! endpoint is given a pair that is ready, under another name.
 
 use crate::Error;
-use crate::attach::{Attacher, Program};
+use std::os::fd::OwnedFd;
+
+use crate::attach::Attacher;
 use crate::error::Failures;
 use crate::names::{SPARE_HOST, SPARE_PEER, link_names};
 use crate::netlink::{Link, Netlink, Settings, VethSpec};
@@ -24,48 +26,29 @@ const ENOUGH: usize = 4;
 /// What most networks have; another one is set when a pair is given away.
 const MTU: u32 = 1500;
 
-/// The pairs that are ready, by the number in their names.
+/// The pairs that are ready. They are not kept for a later agent.
 #[derive(Debug, Default)]
 pub(super) struct Spares {
-    ready: Vec<u32>,
+    ready: Vec<Spare>,
+}
+
+/// A pair, by the number in its names, and what keeps the program attached.
+#[derive(Debug)]
+struct Spare {
+    number: u32,
+    attached: OwnedFd,
 }
 
 impl Spares {
-    /// Takes over what an earlier agent has made; half a pair is removed.
-    pub(super) fn take_over(
-        &mut self,
-        netlink: &mut Netlink,
-        attacher: &Attacher,
-        links: &[Link],
-    ) -> Result<(), Error> {
+    /// Removes what an earlier agent has made: its programs went with it.
+    pub(super) fn clear(netlink: &mut Netlink, links: &[Link]) -> Result<(), Error> {
         let mut failures = Failures::default();
         for link in links {
-            let Some(number) = link.name.strip_prefix(SPARE_HOST) else {
-                continue;
-            };
-            let Ok(number) = number.parse() else {
-                continue;
-            };
-            let peer = format!("{SPARE_PEER}{number}");
-            let whole = attacher.by_tcx() && links.iter().any(|other| other.name == peer);
-            if whole
-                && failures
-                    .note(attacher.ensure(netlink, link, Program::FromEndpoint))
-                    .is_some()
-            {
-                self.ready.push(number);
-            } else {
-                failures.note(discard(netlink, attacher, link));
+            if link.name.starts_with(SPARE_HOST) {
+                failures.note(super::delete(netlink, link));
             }
         }
         failures.result()
-    }
-
-    /// Names of the host's ends.
-    pub(super) fn names(&self) -> impl Iterator<Item = String> {
-        self.ready
-            .iter()
-            .map(|number| format!("{SPARE_HOST}{number}"))
     }
 
     /// Makes one pair if there are too few.
@@ -77,7 +60,8 @@ impl Spares {
         if !attacher.by_tcx() || self.ready.len() >= ENOUGH {
             return Ok(());
         }
-        let number = (0..).find(|number| !self.ready.contains(number));
+        let used = |number: &u32| self.ready.iter().any(|spare| spare.number == *number);
+        let number = (0..).find(|number| !used(number));
         let number = number.expect("there are more numbers than spares");
         let (name, peer) = (
             format!("{SPARE_HOST}{number}"),
@@ -85,7 +69,7 @@ impl Spares {
         );
         for old in [&name, &peer] {
             if let Some(link) = super::find(netlink, old)? {
-                discard(netlink, attacher, &link)?;
+                super::delete(netlink, &link)?;
             }
         }
         let spec = VethSpec {
@@ -96,8 +80,8 @@ impl Spares {
             mtu: MTU,
         };
         let link = super::make_pair(netlink, &spec)?;
-        attacher.ensure(netlink, &link, Program::FromEndpoint)?;
-        self.ready.push(number);
+        let attached = attacher.hold(&link)?;
+        self.ready.push(Spare { number, attached });
         Ok(())
     }
 
@@ -108,13 +92,13 @@ impl Spares {
         attacher: &Attacher,
         claim: Claim<'_>,
     ) -> Option<Link> {
-        let number = self.ready.pop()?;
-        let link = super::find(netlink, &format!("{SPARE_HOST}{number}")).ok()??;
-        match rename(netlink, attacher, number, &link, claim) {
+        let spare = self.ready.pop()?;
+        let link = super::find(netlink, &format!("{SPARE_HOST}{}", spare.number)).ok()??;
+        match rename(netlink, attacher, &spare, &link, claim) {
             Ok(link) => Some(link),
             Err(error) => {
                 tracing::debug!(%error, "a spare link cannot be used");
-                discard(netlink, attacher, &link).ok();
+                super::delete(netlink, &link).ok();
                 None
             }
         }
@@ -124,14 +108,14 @@ impl Spares {
 fn rename(
     netlink: &mut Netlink,
     attacher: &Attacher,
-    number: u32,
+    spare: &Spare,
     link: &Link,
     claim: Claim<'_>,
 ) -> Result<Link, Error> {
     let Claim { id, spec, mtu } = claim;
     let (name, peer) = link_names(id);
     let what = || format!("rename {} to {name}", link.name);
-    let spare_peer = super::find(netlink, &format!("{SPARE_PEER}{number}"))?
+    let spare_peer = super::find(netlink, &format!("{SPARE_PEER}{}", spare.number))?
         .ok_or_else(|| Error::netlink(what())(std::io::ErrorKind::NotFound.into()))?;
     let settings = Settings {
         name: &peer,
@@ -149,15 +133,10 @@ fn rename(
     netlink
         .set(link.index, &settings)
         .map_err(Error::netlink(what()))?;
-    attacher.rename(&link.name, &name)?;
+    attacher.keep(&spare.attached, &name)?;
     Ok(Link {
         name,
         mtu,
         ..link.clone()
     })
-}
-
-fn discard(netlink: &mut Netlink, attacher: &Attacher, link: &Link) -> Result<(), Error> {
-    super::delete(netlink, link)?;
-    attacher.forget(&link.name)
 }

@@ -5,6 +5,7 @@ mod agreement;
 mod errors;
 mod frames;
 mod host;
+mod length;
 mod local;
 mod neighbours;
 mod revocation;

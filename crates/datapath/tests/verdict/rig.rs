@@ -3,6 +3,7 @@
 mod tables;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use aya::EbpfLoader;
 use aya::maps::lpm_trie::Key;
@@ -231,6 +232,24 @@ impl Rig {
         let result = result.unwrap();
         out.truncate(result.data_size_out as usize);
         (result.return_value, out)
+    }
+
+    /// How long one run takes, among many runs.
+    pub(crate) fn repeat(&mut self, slot: u32, frame: &[u8], repeat: u32) -> Duration {
+        self.send(slot, frame);
+        let program = self.programs.classifier(FROM_ENDPOINT).unwrap();
+        let result = program.test_run(TestRunOptions {
+            data_in: Some(frame),
+            repeat,
+            ..TestRunOptions::default()
+        });
+        result.unwrap().duration
+    }
+
+    /// Instructions of a program, as the kernel has translated it.
+    pub(crate) fn length(&mut self, program: &'static str) -> u32 {
+        let info = self.programs.classifier(program).unwrap().info().unwrap();
+        info.size_translated().unwrap() / 8
     }
 
     pub(crate) fn flow(&mut self, key: &FlowKey) -> Option<Flow> {

@@ -34,8 +34,8 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 /// What the engine was last seen to have.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
-    /// Objects that have their Docker network.
-    pub realised: Vec<ObjectRef>,
+    /// Objects that have their Docker network, with the uids that they had then.
+    pub realised: BTreeMap<ObjectRef, String>,
     pub problems: Vec<Problem>,
     /// Containers by the endpoints that they hold.
     pub containers: BTreeMap<String, ContainerFacts>,
@@ -78,7 +78,7 @@ impl Follower {
                 let problems = unreachable(&self.replica, &error);
                 let containers = self.observed.borrow().containers.clone();
                 let observed = Observed {
-                    realised: Vec::new(),
+                    realised: BTreeMap::new(),
                     problems,
                     containers,
                 };

@@ -1,5 +1,6 @@
 use Action::{Allow, Deny};
 use contiv_datapath_abi::policy::Direction;
+use std::sync::Arc;
 
 use super::*;
 
@@ -16,9 +17,10 @@ fn ask(rules: impl IntoIterator<Item = PolicyRule>, query: Query) -> (Action, u3
             (3, ["p".to_owned()].into()),
         ]
         .into(),
-        rules: rules.into_iter().collect(),
+        rules: rules.into_iter().map(Arc::new).collect(),
+        ..TenantPolicy::default()
     };
-    let Verdict { action, rule } = evaluate_reference(&policy, &query);
+    let Verdict { action, rule, .. } = evaluate_reference(&policy, &query);
     (action, rule)
 }
 
@@ -37,18 +39,8 @@ fn query() -> Query {
 
 fn rule(number: u32, priority: u32, action: Action) -> PolicyRule {
     PolicyRule {
-        number,
-        policy: "p".to_owned(),
-        id: number.to_string(),
-        direction: Direction::In,
-        order: 0,
         priority,
-        action,
-        peer_group: None,
-        peer_addresses: vec![],
-        own_addresses: vec![],
-        protocol: None,
-        port: None,
+        ..PolicyRule::new(number, "p", Direction::In, action)
     }
 }
 
@@ -188,7 +180,7 @@ fn a_rule_may_be_for_one_own_address() {
 fn ports_are_those_of_tcp_and_udp() {
     let port = |protocol| PolicyRule {
         protocol,
-        port: Some(80),
+        ports: vec![80.into()],
         ..rule(16, 1, Deny)
     };
     let packet = |protocol, port| Query {

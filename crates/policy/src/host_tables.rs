@@ -88,10 +88,10 @@ impl Tenant {
     }
 
     /// Keeps the rows of a lineage until the next build is in force.
-    fn outlive(&mut self, mut lineage: Lineage, returned: Vec<u32>) {
+    fn outlive(&mut self, rows: Rows, mut lineage: Lineage, returned: Vec<u32>) {
         let mut numbers = lineage.writer.numbers.all();
         numbers.extend(returned);
-        self.old.push((sided::all(&lineage.writer.tables), numbers));
+        self.old.push((rows, numbers));
     }
 }
 
@@ -124,7 +124,9 @@ impl HostTables {
             if done.is_ok() && !kept.is_empty() {
                 return Ok(state.change(kept, numbers));
             }
-            state.outlive(kept, Vec::new());
+            // What was changed in vain has not been written.
+            let rows = sided::as_before(&kept.writer.tables);
+            state.outlive(rows, kept, Vec::new());
             done?;
         }
         let returned = match state.pending.take() {
@@ -132,7 +134,8 @@ impl HostTables {
             Some(Pending::Fresh) | None => Vec::new(),
         };
         if let Some(kept) = state.kept.take() {
-            state.outlive(kept, returned);
+            let rows = sided::all(&kept.writer.tables);
+            state.outlive(rows, kept, returned);
         }
         let mut lineage = Lineage::new(numbers, self.limits);
         let done = lineage.become_this(policy, numbers);
@@ -200,7 +203,8 @@ impl HostTables {
             }
             Pending::Change { returned } => {
                 let delete = sided::undo(&kept.writer.tables);
-                state.outlive(kept, returned);
+                let rows = sided::as_before(&kept.writer.tables);
+                state.outlive(rows, kept, returned);
                 delete
             }
         }

@@ -7,6 +7,7 @@ use contiv_datapath_abi::policy::{
     SubjectKey,
 };
 
+use crate::Prefix;
 use crate::prefix::mask;
 
 /// Rows of the five tables. Where a key comes with a `u32`, that is the prefix
@@ -67,7 +68,7 @@ impl PolicyTables for Rows {
     }
 
     fn own_address(&self, key: &OwnKey) -> Option<&Sides<RuleSet>> {
-        longest_first(key.address).find_map(|(address, bits)| {
+        longest_first(key.address, key.scope).find_map(|(address, bits)| {
             let key = OwnKey { address, ..*key };
             self.own_addresses.get(&(key, OwnKey::FIXED_BITS + bits))
         })
@@ -78,7 +79,7 @@ impl PolicyTables for Rows {
     }
 
     fn peer_prefix(&self, key: &PrefixKey) -> Option<&Sides<u32>> {
-        longest_first(key.address).find_map(|(address, bits)| {
+        longest_first(key.address, key.scope).find_map(|(address, bits)| {
             let key = PrefixKey { address, ..*key };
             self.peer_prefixes.get(&(key, PrefixKey::FIXED_BITS + bits))
         })
@@ -89,10 +90,18 @@ impl PolicyTables for Rows {
     }
 }
 
-/// The prefixes that hold an address, the longest first.
-pub(crate) fn longest_first(address: [u8; 16]) -> impl Iterator<Item = ([u8; 16], u32)> {
+/// The prefixes of a scope that hold an address, the longest first.
+pub(crate) fn longest_first(
+    address: [u8; 16],
+    scope: u32,
+) -> impl Iterator<Item = ([u8; 16], u32)> {
     let address = u128::from_be_bytes(address);
-    (0..=128u8)
+    let shortest = if scope & PrefixKey::V4 == 0 {
+        0
+    } else {
+        Prefix::IPV4.bits()
+    };
+    (shortest..=128)
         .rev()
         .map(move |bits| ((address & mask(bits)).to_be_bytes(), u32::from(bits)))
 }

@@ -29,7 +29,7 @@ pub(crate) fn before_flip(tables: &Tables, side: u32) -> Rows {
         let fixed = PrefixKey::FIXED_BITS;
         seen_through(
             &mut change,
-            (key.address, bits - fixed),
+            (key.address, key.scope, bits - fixed),
             |old, bits, address| value(&tables.peer_prefixes, old, &shorter(bits + fixed, address)),
         );
         rows.peer_prefixes.insert((key, bits), sides(change, side));
@@ -39,7 +39,7 @@ pub(crate) fn before_flip(tables: &Tables, side: u32) -> Rows {
         let fixed = OwnKey::FIXED_BITS;
         seen_through(
             &mut change,
-            (key.address, bits - fixed),
+            (key.address, key.scope, bits - fixed),
             |old, bits, address| value(&tables.own_addresses, old, &shorter(bits + fixed, address)),
         );
         rows.own_addresses.insert((key, bits), sides(change, side));
@@ -88,6 +88,13 @@ pub(crate) fn undo(tables: &Tables) -> Rows {
     delete
 }
 
+/// Every row that a lineage had in the tables before its last change, as it was.
+pub(crate) fn as_before(tables: &Tables) -> Rows {
+    let mut rows = all(tables);
+    rows.remove(&undo(tables));
+    rows
+}
+
 /// Every row that a lineage has in the tables, both sides equal.
 pub(crate) fn all(tables: &Tables) -> Rows {
     macro_rules! table {
@@ -129,11 +136,11 @@ fn sides<V: Default>(change: Change<V>, side: u32) -> Sides<V> {
 /// Puts in what a shorter prefix says, found by (old?, bits, address), where there is no row.
 fn seen_through<V>(
     change: &mut Change<V>,
-    (address, bits): ([u8; 16], u32),
+    (address, scope, bits): ([u8; 16], u32, u32),
     find: impl Fn(bool, u32, [u8; 16]) -> Option<V>,
 ) {
     let shorter = |old: bool| {
-        longest_first(address)
+        longest_first(address, scope)
             .filter(|(_, shorter)| *shorter < bits)
             .find_map(|(address, bits)| find(old, bits, address))
     };

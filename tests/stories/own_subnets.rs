@@ -19,7 +19,7 @@ fn a_network_equal_to_the_hosts_own_is_refused() -> Result<()> {
 fn a_network_equal_to_another_docker_network_is_refused() -> Result<()> {
     story(|stage| {
         stage.docker("network create --subnet 172.30.0.0/24 other")?;
-        let other = stage.start("c", "other")?;
+        let other = stage.start("cyd", "other")?;
         // `docker0` has its subnet from the start, `other` since a moment.
         for subnet in ["172.21.0.0/24", "172.30.0.0/24"] {
             refused_or_fenced(stage, subnet)?;

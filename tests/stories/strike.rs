@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use crate::stage::Stage;
 
-/// Endpoints that a dead engine forgot are collected after a while.
-const COLLECTED: Duration = Duration::from_secs(60);
+/// Endpoints that a dead engine forgot are collected after a while, and addresses that it asked
+/// for and did not use after a minute.
+const COLLECTED: Duration = Duration::from_secs(90);
 
 /// What can be left over.
 #[derive(Debug, Clone, PartialEq, Eq)]

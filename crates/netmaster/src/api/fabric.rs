@@ -147,7 +147,11 @@ impl AddressDocument {
             tenant: owner.tenant.to_owned(),
             network: owner.network.to_owned(),
             address: owner.address.to_string(),
-            owner: owner.state.to_string(),
+            // By its id alone, so that clients find the endpoint by it.
+            owner: match owner.state {
+                AddressState::Bound { endpoint, .. } => endpoint.clone(),
+                state => state.to_string(),
+            },
             state: word(owner.state).to_owned(),
         }
     }

@@ -1,6 +1,7 @@
 //! A small fabric for tests: one network, and a host that asks for its addresses.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use contiv_fabric::record::Stamp;
 use contiv_fabric::{HostReports, Image, Presets, bootstrap, put_network, request_address};
@@ -9,6 +10,9 @@ use contiv_model::object::Network;
 
 use super::Ledger;
 use crate::error::Error;
+
+/// Longer than any answer takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn stamp(uid: &str) -> Stamp {
     Stamp {
@@ -58,5 +62,6 @@ pub(crate) async fn request_for(
         address,
     };
     let decide = |image: &Image| request_address(image, time, host, &request);
-    Ok(ledger.decide(decide).await?.answer.address)
+    let decided = tokio::time::timeout(PATIENCE, ledger.decide(decide)).await;
+    Ok(decided.expect("an answer in time")?.answer.address)
 }

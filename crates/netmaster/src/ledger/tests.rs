@@ -27,7 +27,10 @@ impl Store for Failing {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
         if self.every > 0 && asked.is_multiple_of(self.every) {
             let path = "/full".into();
-            return Box::pin(async { Err(StoreError::Full { path }) });
+            return Box::pin(async {
+                tokio::task::yield_now().await;
+                Err(StoreError::Full { path })
+            });
         }
         Box::pin(async {
             // Others get their turn between the decision and its commit.

@@ -8,8 +8,8 @@
 //!
 //! 1. (lineage, subject group, tier) → the group's *rule sets*, one per direction.
 //!    No root, no group or no entry: the default, allow. The set of the normal tier
-//!    says whether there are others: the admin tier is asked before it, the baseline
-//!    tier after it, and the first tier that allows or denies decides.
+//!    says whether there are others: the admin tier goes before it, the baseline
+//!    tier behind it, and the first tier that allows or denies decides.
 //! 2. A rule set names the *profile* of each kind of peer that its rules name,
 //!    see [`judge`]: any peer; the peer's group; the longest prefix that holds
 //!    the peer's address; the longest prefix among those that are limited to the
@@ -22,7 +22,7 @@
 //!    that holds the own address names one more rule set, judged in the same way.
 //! 5. The greatest [`Decision`] wins; one that passes leaves the tier. Nothing found
 //!    in any tier: the group's default.
-//! 6. If the group has staged policies, the same is done with them, see [`answer`].
+//! 6. If the group has staged policies, the same is done with them.
 //!
 //! Look-ups, whatever the number of rules, prefixes and groups: none without
 //! policy; 1 for a group without rules; 3 with rules for any peer alone; 12 with all
@@ -38,9 +38,10 @@ pub use tables::{
     DECISIONS, DecisionKey, OWN_ADDRESSES, OwnKey, PEER_GROUPS, PEER_PREFIXES, PeerKey,
     PolicyTables, PrefixKey, Root, RuleSet, SUBJECTS, Selector, Sides, Subject, SubjectKey,
 };
+use verdict::Answer;
 pub use verdict::{
-    Action, Answer, Decision, FIRST_RULE, ICMP, ICMPV6, Outcome, RULE_DEFAULT,
-    RULE_DEFAULT_DENY_IN, RULE_DEFAULT_DENY_OUT, RULE_FABRIC, RULE_NONE, TCP, UDP, Verdict,
+    Action, Decision, FIRST_RULE, ICMP, ICMPV6, Outcome, RULE_DEFAULT, RULE_DEFAULT_DENY_IN,
+    RULE_DEFAULT_DENY_OUT, RULE_FABRIC, RULE_NONE, Ruling, TCP, UDP, Verdict,
 };
 
 /// The side of the subject that is asked.
@@ -54,19 +55,22 @@ pub enum Direction {
 }
 
 /// What is asked: may this subject exchange such a connection with this peer?
+///
+/// Addresses are aligned like numbers, which is how the kernel's programs read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Query {
     /// The tenant's [`Root`] as a number; 0 while it has no rules.
     pub root: u32,
     /// 0 for an endpoint outside any group.
     pub subject_group: u32,
-    /// IPv4 in its mapped form, `::ffff:a.b.c.d`.
-    pub own_address: [u8; 16],
-    pub direction: Direction,
     /// 0 for the host, the world, and endpoints outside any group.
     pub peer_group: u32,
+    /// IPv4 in its mapped form, `::ffff:a.b.c.d`.
+    pub own_address: [u8; 16],
     /// IPv4 in its mapped form.
     pub peer_address: [u8; 16],
+    pub direction: Direction,
     /// As in the IP header, or the last of the IPv6 header chain.
     pub protocol: u8,
     /// Destination port of the connection's first packet, for TCP and UDP. Its type in the high
@@ -74,108 +78,111 @@ pub struct Query {
     pub port: u16,
 }
 
+const _: () = {
+    assert!(size_of::<Query>() == 48);
+    assert!(core::mem::offset_of!(Query, own_address) % 4 == 0);
+    assert!(core::mem::offset_of!(Query, peer_address) % 4 == 0);
+};
+
 /// Answers a query from one tenant's tables; see the module's text for the steps.
 #[inline(always)]
 pub fn evaluate<T: PolicyTables>(tables: &T, query: &Query) -> Verdict {
-    let enforced = answer(tables, query, false);
-    if enforced.has_staged() {
-        enforced.verdict_with(answer(tables, query, true))
-    } else {
-        enforced.verdict()
-    }
-}
-
-/// What the enforced policies say, and whether there are staged ones; or what they say together.
-#[inline(always)]
-pub fn answer<T: PolicyTables>(tables: &T, query: &Query, staged: bool) -> Answer {
-    if query.root == 0 || query.subject_group == 0 {
-        return Answer::DEFAULT;
-    }
-    let staged = if staged { SubjectKey::STAGED } else { 0 };
-    let Some(normal) = rules_of(tables, query, SubjectKey::NORMAL | staged) else {
-        return Answer::DEFAULT;
-    };
-    let mut answer = Answer::DEFAULT;
-    if normal.kinds & RuleSet::DEFAULT_DENY != 0 {
-        answer = Answer::deny(match query.direction {
-            Direction::In => RULE_DEFAULT_DENY_IN,
-            Direction::Out => RULE_DEFAULT_DENY_OUT,
-        });
-    }
-    let mut tier = SubjectKey::ADMIN;
-    while tier <= SubjectKey::BASELINE {
-        let exists = match tier {
-            SubjectKey::ADMIN => normal.kinds & RuleSet::ADMIN,
-            SubjectKey::NORMAL => 1,
-            _ => normal.kinds & RuleSet::BASELINE,
-        };
-        if exists != 0 {
-            let rules = if tier == SubjectKey::NORMAL {
-                Some(normal)
-            } else {
-                rules_of(tables, query, tier | staged)
-            };
-            if let Some(rules) = rules {
-                let decision = judge(tables, &rules, query);
-                if decision.decides() {
-                    answer = decision.answer();
-                    break;
-                }
-            }
+    struct ByTables<'a, T>(&'a T, &'a Query);
+    impl<T: PolicyTables> Rulings for ByTables<'_, T> {
+        #[inline(always)]
+        fn ruling(&self, tier: u32) -> Ruling {
+            ruling(self.0, self.1, tier)
         }
-        tier += 1;
     }
-    if normal.kinds & RuleSet::STAGED != 0 {
-        answer = answer.with_staged();
-    }
-    answer
+    evaluate_by(query, &ByTables(tables, query))
 }
 
-/// The rules of the subject's group for the direction, in one tier.
+/// Answers [`ruling`] for one query. No closure, which the compiler would not promise to inline.
+pub trait Rulings {
+    fn ruling(&self, tier: u32) -> Ruling;
+}
+
+/// Answers a query by the rulings of tiers, as [`ruling`] finds them.
+///
+/// The normal tier is asked first, since its ruling says whether there are others.
 #[inline(always)]
-fn rules_of<T: PolicyTables>(tables: &T, query: &Query, tier: u32) -> Option<RuleSet> {
-    let root = Root::from_number(query.root);
-    let key = SubjectKey {
-        lineage: root.lineage,
-        group: query.subject_group,
-        tier,
-    };
-    let subject = tables.subject(&key)?;
-    let subject = if root.side == 0 {
-        &subject.left
-    } else {
-        &subject.right
-    };
-    Some(match query.direction {
-        Direction::In => subject.receiving,
-        Direction::Out => subject.sending,
+pub fn evaluate_by(query: &Query, ask: &impl Rulings) -> Verdict {
+    if query.root == 0 || query.subject_group == 0 {
+        return Verdict::DEFAULT;
+    }
+    let enforced = in_tier(SubjectKey::NORMAL, ask);
+    let answer = among_tiers(query, enforced, 0, ask);
+    if !enforced.has(Ruling::STAGED) {
+        return answer.verdict();
+    }
+    let staged = in_tier(SubjectKey::NORMAL | SubjectKey::STAGED, ask);
+    let staged = among_tiers(query, staged, SubjectKey::STAGED, ask);
+    answer.verdict_with(staged)
+}
+
+#[inline(always)]
+fn among_tiers(query: &Query, normal: Ruling, staged: u32, ask: &impl Rulings) -> Answer {
+    let mut decision = normal.decision();
+    if normal.has(Ruling::ADMIN) {
+        let admin = in_tier(SubjectKey::ADMIN | staged, ask).decision();
+        if admin.decides() {
+            decision = admin;
+        }
+    }
+    if !decision.decides() && normal.has(Ruling::BASELINE) {
+        decision = in_tier(SubjectKey::BASELINE | staged, ask).decision();
+    }
+    if decision.decides() {
+        return decision.answer();
+    }
+    if !normal.has(Ruling::DEFAULT_DENY) {
+        return Answer::DEFAULT;
+    }
+    Answer::deny(match query.direction {
+        Direction::In => RULE_DEFAULT_DENY_IN,
+        Direction::Out => RULE_DEFAULT_DENY_OUT,
     })
 }
 
-/// The winner among the rules of one set and those for the own address, or [`Decision::NONE`].
+/// The ruling of all rules of a tier, those for the own address included.
 #[inline(always)]
-pub fn judge<T: PolicyTables>(tables: &T, rules: &RuleSet, query: &Query) -> Decision {
-    let side = Root::from_number(query.root).side;
-    let mut winner = Decision::NONE;
-    let mut rules = *rules;
-    let mut round = 0;
-    while round < 2 {
-        winner = winner.max(among_peers(tables, &rules, query, side));
-        if rules.kinds & RuleSet::OWN_ADDRESSES == 0 {
-            break;
-        }
-        let key = OwnKey {
-            set: rules.set,
-            scope: family(&query.own_address),
-            address: query.own_address,
-        };
-        let Some(own) = tables.own_address(&key) else {
-            break;
-        };
-        rules = own.side(side);
-        round += 1;
+fn in_tier(tier: u32, ask: &impl Rulings) -> Ruling {
+    let ruling = ask.ruling(tier);
+    if !ruling.has(Ruling::OWN) {
+        return ruling;
     }
-    winner
+    ruling.or(ask.ruling(tier | SubjectKey::OWN).decision())
+}
+
+/// What the rules of the subject's group say in one tier, and what else there is to ask: the
+/// rules for any own address, or with [`SubjectKey::OWN`] those for the subject's.
+#[inline(always)]
+pub fn ruling<T: PolicyTables>(tables: &T, query: &Query, tier: u32) -> Ruling {
+    match rules(tables, query, tier) {
+        Some(rules) => Ruling::new(judge(tables, rules, query), rules.kinds),
+        None => Ruling::NONE,
+    }
+}
+
+#[inline(always)]
+fn rules<'a, T: PolicyTables>(tables: &'a T, query: &Query, tier: u32) -> Option<&'a RuleSet> {
+    let root = Root::from_number(query.root);
+    let subject = tables.subject(&SubjectKey {
+        lineage: root.lineage,
+        group: query.subject_group,
+        tier: tier & !SubjectKey::OWN,
+    })?;
+    let subject = subject.at(root.side);
+    let rules = match query.direction {
+        Direction::In => &subject.receiving,
+        Direction::Out => &subject.sending,
+    };
+    if tier & SubjectKey::OWN == 0 {
+        return Some(rules);
+    }
+    let address = &query.own_address;
+    let own = tables.own_address(rules.set, family(address), address)?;
+    Some(own.at(root.side))
 }
 
 /// The winner among the rules of one set, or [`Decision::NONE`].
@@ -189,48 +196,40 @@ pub fn judge<T: PolicyTables>(tables: &T, rules: &RuleSet, query: &Query) -> Dec
 ///
 /// Kinds with prefixes are asked once more, for the longest of the wide ones, if there are any.
 #[inline(always)]
-fn among_peers<T: PolicyTables>(tables: &T, rules: &RuleSet, query: &Query, side: u32) -> Decision {
-    let packet = (query.protocol as u32) << 16 | query.port as u32;
+pub fn judge<T: PolicyTables>(tables: &T, rules: &RuleSet, query: &Query) -> Decision {
     let mut winner = Decision::NONE;
-    if rules.any != 0 {
-        winner = tables.in_profile(rules.any, packet, side);
-    }
-    let mut key = PrefixKey {
-        set: rules.set,
-        scope: 0,
-        address: query.peer_address,
-    };
-    let family = family(&query.peer_address);
     let mut kind = 0;
     while kind < KINDS {
-        // The bits of the kinds, in the order of the rounds: prefixes, pairs, both of them wide.
+        // The bits of the kinds, in the order of the rounds.
         let bit = match kind {
             0 => RuleSet::PREFIXES,
             1 => RuleSet::WIDE_PREFIXES,
             2 => RuleSet::PAIRS,
             3 => RuleSet::WIDE_PAIRS,
-            _ => RuleSet::GROUPS,
+            4 => RuleSet::GROUPS,
+            _ => 0,
         };
-        let for_group = kind >= 2;
-        if rules.kinds & bit != 0 && (!for_group || query.peer_group != 0) {
-            let profile = if bit == RuleSet::GROUPS {
-                tables.peer_group(&PeerKey {
-                    set: rules.set,
-                    group: query.peer_group,
-                })
-            } else {
-                let wide = if kind & 1 == 0 { 0 } else { PrefixKey::WIDE };
-                let group = if for_group { query.peer_group } else { 0 };
-                key.scope = family | wide | group;
-                tables.peer_prefix(&key)
-            };
-            let profile = match profile {
-                Some(profile) => profile.side(side),
-                None => 0,
-            };
-            if profile != 0 {
-                winner = winner.max(tables.in_profile(profile, packet, side));
-            }
+        let profile = if bit == 0 {
+            rules.any
+        } else if rules.kinds & bit == 0 || kind >= 2 && query.peer_group == 0 {
+            0
+        } else if bit == RuleSet::GROUPS {
+            let found = tables.peer_group(&PeerKey {
+                set: rules.set,
+                group: query.peer_group,
+            });
+            profile_of(found, query)
+        } else {
+            let wide = if kind & 1 == 0 { 0 } else { PrefixKey::WIDE };
+            let group = if kind >= 2 { query.peer_group } else { 0 };
+            let address = &query.peer_address;
+            let scope = family(address) | wide | group;
+            let found = tables.peer_prefix(rules.set, scope, address);
+            profile_of(found, query)
+        };
+        if profile != 0 {
+            let packet = (query.protocol as u32) << 16 | query.port as u32;
+            winner = winner.max(tables.in_profile(profile, packet, query.root & 1));
         }
         kind += 1;
     }
@@ -238,7 +237,15 @@ fn among_peers<T: PolicyTables>(tables: &T, rules: &RuleSet, query: &Query, side
 }
 
 /// Kinds of peers that a profile is looked up for.
-const KINDS: u32 = 5;
+const KINDS: u32 = 6;
+
+#[inline(always)]
+fn profile_of(found: Option<&Sides<u32>>, query: &Query) -> u32 {
+    match found {
+        Some(profile) => profile.side(query.root & 1),
+        None => 0,
+    }
+}
 
 /// Whether an address is a mapped one, as a part of keys.
 #[inline(always)]
@@ -265,10 +272,9 @@ pub fn in_profile<T: PolicyTables>(tables: &T, profile: u32, packet: u32, side: 
     if head.0 == 0 {
         return find(Selector::ALL);
     }
-    let blocks = head.blocks();
     let mut size = 0;
     while size < Selector::SIZES {
-        if blocks >> size & 1 != 0 {
+        if head.blocks() >> size & 1 != 0 {
             let decision = find(Selector::block(protocol, port, size));
             if decision.0 != 0 {
                 return decision;

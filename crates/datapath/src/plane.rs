@@ -152,6 +152,8 @@ impl Plane {
             let set = self.tenants.set(*number, root, desired.routing);
             if failures.note(set).is_some() {
                 self.ready.insert(*number);
+            } else {
+                self.policies.abandon(*number);
             }
         }
         let tenants: BTreeSet<u32> = desired.tenants.keys().copied().collect();

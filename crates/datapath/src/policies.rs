@@ -1,18 +1,18 @@
 //! Policies of tenants in the kernel's tables, changed from one build to the next.
 //!
-//! 1. [`Policies::build`] compiles what changed and writes its rows under a root that
-//!    no packet can meet yet.
+//! 1. [`Policies::build`] compiles what changed and writes it where no packet can meet it yet:
+//!    on the side of the tenant's rows that is not in force, or as rows of a new root.
 //! 2. The caller makes the root the tenant's ([`crate::tenants`]).
-//! 3. [`Policies::retire`] waits for a grace period, then deletes what old roots alone
-//!    needed; the first time also what earlier agents have left.
+//! 3. [`Policies::retire`] waits for a grace period, then makes both sides equal and deletes
+//!    what is needed no more; the first time also what earlier agents have left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use contiv_datapath_abi::policy::{
-    Decision, DecisionKey, OwnKey, PeerKey, PrefixKey, RuleSet, Subject, SubjectKey,
+    Decision, DecisionKey, OwnKey, PeerKey, PrefixKey, RuleSet, Sides, Subject, SubjectKey,
 };
 use contiv_datapath_abi::{Plain, maps};
-use contiv_policy::{HostTables, Rows, TenantPolicy, compile};
+use contiv_policy::{HostTables, Rows, TenantPolicy};
 
 use crate::Error;
 use crate::bpf::{Prefixed, Table, grace_period};
@@ -22,11 +22,11 @@ use crate::pins::Pins;
 /// The five tables of policies.
 #[derive(Debug)]
 struct Tables {
-    subjects: Table<SubjectKey, Subject>,
-    own: Table<Prefixed<OwnKey>, RuleSet>,
-    groups: Table<PeerKey, u32>,
-    prefixes: Table<Prefixed<PrefixKey>, u32>,
-    decisions: Table<DecisionKey, Decision>,
+    subjects: Table<SubjectKey, Sides<Subject>>,
+    own: Table<Prefixed<OwnKey>, Sides<RuleSet>>,
+    groups: Table<PeerKey, Sides<u32>>,
+    prefixes: Table<Prefixed<PrefixKey>, Sides<u32>>,
+    decisions: Table<DecisionKey, Sides<Decision>>,
 }
 
 /// What is in the tables, and which build is whose.
@@ -35,8 +35,8 @@ pub(crate) struct Policies {
     tables: Tables,
     numbers: HostTables,
     installed: BTreeMap<u32, Installed>,
-    /// Roots that are nobody's any more.
-    retired: Vec<u32>,
+    /// Tenants that are no more.
+    gone: Vec<u32>,
     /// Rows up to this number are an earlier agent's.
     inherited: Option<u32>,
 }
@@ -61,7 +61,7 @@ impl Policies {
             tables,
             numbers: HostTables::after(highest),
             installed: BTreeMap::new(),
-            retired: Vec::new(),
+            gone: Vec::new(),
             inherited: (highest > 0).then_some(highest),
         })
     }
@@ -74,51 +74,57 @@ impl Policies {
         {
             return Ok(installed.root);
         }
-        let compiled = compile(policy).map_err(|source| Error::Policy { tenant, source })?;
-        let root = if compiled.groups.is_empty() {
-            0
-        } else {
-            let (root, rows) = self.numbers.install(&compiled);
-            if let Err(error) = self.tables.write(&rows) {
-                let rows = self.numbers.remove(root);
-                self.tables.delete(&rows).ok();
-                return Err(error);
-            }
-            root
-        };
+        let build = self.numbers.prepare(tenant, policy);
+        let build = build.map_err(|source| Error::Policy { tenant, source })?;
+        if let Err(error) = self.tables.write(&build.write) {
+            self.abandon(tenant);
+            return Err(error);
+        }
+        let root = build.root;
         let installed = Installed {
             policy: policy.clone(),
             root,
         };
-        if let Some(old) = self.installed.insert(tenant, installed) {
-            self.retired.push(old.root);
-        }
+        self.installed.insert(tenant, installed);
         Ok(root)
+    }
+
+    /// Gives up the last build of a tenant, whose root could not be put in force.
+    pub(crate) fn abandon(&mut self, tenant: u32) {
+        self.installed.remove(&tenant);
+        self.tables.delete(&self.numbers.abandon(tenant)).ok();
     }
 
     /// Forgets tenants that are not among these. Their roots must be out of force.
     pub(crate) fn keep(&mut self, tenants: &BTreeSet<u32>) {
-        let gone = self
-            .installed
-            .extract_if(.., |tenant, _| !tenants.contains(tenant));
-        self.retired
-            .extend(gone.map(|(_, installed)| installed.root));
+        self.installed.retain(|tenant, _| tenants.contains(tenant));
+        let gone = self.numbers.tenants();
+        self.gone = gone.filter(|tenant| !tenants.contains(tenant)).collect();
     }
 
-    /// Deletes what no tenant needs any more, when no packet can be looking at it.
+    /// Tidies up after what has come into force, when no packet can be looking at it.
     ///
     /// `settled`: every tenant has a root of this agent's.
     pub(crate) fn retire(&mut self, settled: bool) -> Result<(), Error> {
-        self.retired.retain(|root| *root != 0);
+        let pending = self.numbers.tenants();
+        let pending: Vec<u32> = pending.filter(|t| self.numbers.is_pending(*t)).collect();
         let inherited = self.inherited.filter(|_| settled);
-        if self.retired.is_empty() && inherited.is_none() {
+        if pending.is_empty() && self.gone.is_empty() && inherited.is_none() {
             return Ok(());
         }
         grace_period().map_err(Error::bpf("wait for a grace period"))?;
         let mut failures = Failures::default();
-        for root in std::mem::take(&mut self.retired) {
-            let rows = self.numbers.remove(root);
+        for tenant in std::mem::take(&mut self.gone) {
+            let rows = self.numbers.forget(tenant);
             failures.note(self.tables.delete(&rows));
+        }
+        for tenant in pending {
+            let rows = self.numbers.settle(tenant);
+            if failures.note(self.tables.write(&rows.write)).is_none() {
+                self.installed.remove(&tenant);
+                self.numbers.start_anew(tenant);
+            }
+            failures.note(self.tables.delete(&rows.delete));
         }
         if let Some(highest) = inherited
             && failures.note(self.tables.delete_up_to(highest)).is_some()
@@ -130,18 +136,17 @@ impl Policies {
 }
 
 impl Tables {
-    /// The highest number of a root, set or profile in any table.
+    /// The highest number of a lineage, set or profile in any table.
     fn highest(&self) -> Result<u32, Error> {
         let subjects = self.subjects.rows()?;
-        let subjects = subjects.iter().flat_map(|(key, subject)| {
-            let sets = [subject.receiving, subject.sending];
-            sets.into_iter()
-                .flat_map(|set| [set.set, set.any])
-                .chain([key.root])
+        let subjects = subjects.iter().flat_map(|(key, sides)| {
+            let sides = [sides.left, sides.right].into_iter();
+            let sets = sides.flat_map(|subject| [subject.receiving, subject.sending]);
+            sets.flat_map(|set| [set.set, set.any]).chain([key.lineage])
         });
         let own = self.own.keys()?.into_iter().map(|key| key.key.set);
         let groups = self.groups.rows()?.into_iter();
-        let groups = groups.flat_map(|(key, profile)| [key.set, profile]);
+        let groups = groups.flat_map(|(key, profile)| [key.set, profile.left, profile.right]);
         let prefixes = self.prefixes.keys()?.into_iter().map(|key| key.key.set);
         let decisions = self.decisions.rows()?.into_iter();
         let decisions = decisions.map(|(key, _)| key.profile);
@@ -182,11 +187,11 @@ impl Tables {
         failures.result()
     }
 
-    /// Deletes the rows of roots, sets and profiles with numbers up to `highest`.
+    /// Deletes the rows of lineages, sets and profiles with numbers up to `highest`.
     fn delete_up_to(&self, highest: u32) -> Result<(), Error> {
         let mut failures = Failures::default();
         for (key, _) in self.subjects.rows()? {
-            if key.root <= highest {
+            if key.lineage <= highest {
                 failures.note(self.subjects.remove(&key));
             }
         }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use contiv_datapath_abi::policy::{
-    Action, Decision, DecisionKey, Direction, OwnKey, PeerKey, PolicyTables, PrefixKey, Query,
-    RuleSet, Sides, Subject, SubjectKey, TCP, Verdict, evaluate,
+    Action, Decision, DecisionKey, Direction, PeerKey, PolicyTables, Query, RuleSet, Sides,
+    Subject, SubjectKey, TCP, Verdict, evaluate,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ use proptest::test_runner::RngAlgorithm;
 use crate::strategies::{self, Case, SPINE_V4, SPINE_V6, around, case, leave, mapped};
 use crate::{
     Build, HostTables, Limits, PolicyRule, Rows, TenantPolicy, compile, compile_within,
-    evaluate_reference,
+    evaluate_reference, explain_side,
 };
 
 proptest! {
@@ -150,11 +150,10 @@ fn check(case: &Case) {
 }
 
 fn agree(policy: &TenantPolicy, rows: &Rows, query: &Query) {
-    assert_eq!(
-        evaluate(rows, query),
-        evaluate_reference(policy, query),
-        "{query:?}"
-    );
+    let reference = evaluate_reference(policy, query);
+    assert_eq!(evaluate(rows, query), reference, "{query:?}");
+    let explained = explain_side(policy, *query);
+    assert_eq!(explained.verdict, reference, "{explained:#?}");
 }
 
 /// Proptest's own generator is a cipher, and takes most of the time where unoptimised.
@@ -256,14 +255,14 @@ impl PolicyTables for Counted<'_> {
     fn subject(&self, key: &SubjectKey) -> Option<&Sides<Subject>> {
         self.count(self.rows.subject(key))
     }
-    fn own_address(&self, key: &OwnKey) -> Option<&Sides<RuleSet>> {
-        self.count(self.rows.own_address(key))
+    fn own_address(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<RuleSet>> {
+        self.count(self.rows.own_address(set, scope, address))
     }
     fn peer_group(&self, key: &PeerKey) -> Option<&Sides<u32>> {
         self.count(self.rows.peer_group(key))
     }
-    fn peer_prefix(&self, key: &PrefixKey) -> Option<&Sides<u32>> {
-        self.count(self.rows.peer_prefix(key))
+    fn peer_prefix(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<u32>> {
+        self.count(self.rows.peer_prefix(set, scope, address))
     }
     fn decision(&self, key: &DecisionKey) -> Option<&Sides<Decision>> {
         self.count(self.rows.decision(key))

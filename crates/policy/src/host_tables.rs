@@ -188,6 +188,16 @@ impl HostTables {
         settling
     }
 
+    /// Tells that the rows to be written after a flip could not be: the tenant's next build is
+    /// one beside the old one.
+    pub fn start_anew(&mut self, tenant: u32) {
+        if let Some(state) = self.tenants.get_mut(&tenant)
+            && let Some(kept) = state.kept.take()
+        {
+            state.outlive(sided::all(&kept.writer.tables), kept, Vec::new());
+        }
+    }
+
     /// Gives the last build up, which has not come into force: the rows to delete.
     pub fn abandon(&mut self, tenant: u32) -> Rows {
         let Some(state) = self.tenants.get_mut(&tenant) else {

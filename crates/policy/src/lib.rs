@@ -10,15 +10,23 @@
 //! - [`Rows`] can be asked in user space by the function that the kernel runs,
 //!   `contiv_datapath_abi::policy::evaluate`.
 //!
+//! - [`explain`] says why, step by step, from rules and from tables; [`matrix`] says who may
+//!   reach whom on a port, and [`diff`] what a change would open or close.
+//!
 //! No clock, no I/O, no order that depends on hashing. The model with worked
 //! examples is in `docs/policy.md`, the reasons in `docs/adr/0002-policy-tables.md` and
 //! `docs/adr/0010-policy-to-full-depth.md`.
 
 #[cfg(test)]
 mod agreement;
+#[cfg(test)]
+mod compared;
+mod diff;
 mod error;
+mod explain;
 mod host_tables;
 mod lineage;
+mod matrix;
 mod numbers;
 mod prefix;
 mod prefix_table;
@@ -27,6 +35,7 @@ mod reference;
 mod rows;
 mod rule_set;
 mod sided;
+mod space;
 #[cfg(any(test, feature = "strategies"))]
 pub mod strategies;
 mod table;
@@ -34,8 +43,14 @@ mod tenant;
 mod terms;
 mod writer;
 
+pub use diff::{Change, Cut, Diff, diff};
 pub use error::{Limits, PolicyError};
+pub use explain::{
+    Explanation, Miss, Names, Part, Party, PolicyExplained, Question, RuleExplained, SideExplained,
+    TierExplained, explain, explain_hosts, explain_side,
+};
 pub use host_tables::{Build, HostTables, Settling, compile, compile_within};
+pub use matrix::{Cell, Matrix, MatrixQuestion, matrix};
 pub use prefix::{Prefix, prefixes_of};
 pub use reference::evaluate_reference;
 pub use rows::Rows;

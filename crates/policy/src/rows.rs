@@ -67,9 +67,13 @@ impl PolicyTables for Rows {
         self.subjects.get(key)
     }
 
-    fn own_address(&self, key: &OwnKey) -> Option<&Sides<RuleSet>> {
-        longest_first(key.address, key.scope).find_map(|(address, bits)| {
-            let key = OwnKey { address, ..*key };
+    fn own_address(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<RuleSet>> {
+        longest_first(*address, scope).find_map(|(address, bits)| {
+            let key = OwnKey {
+                set,
+                scope,
+                address,
+            };
             self.own_addresses.get(&(key, OwnKey::FIXED_BITS + bits))
         })
     }
@@ -78,9 +82,13 @@ impl PolicyTables for Rows {
         self.peer_groups.get(key)
     }
 
-    fn peer_prefix(&self, key: &PrefixKey) -> Option<&Sides<u32>> {
-        longest_first(key.address, key.scope).find_map(|(address, bits)| {
-            let key = PrefixKey { address, ..*key };
+    fn peer_prefix(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<u32>> {
+        longest_first(*address, scope).find_map(|(address, bits)| {
+            let key = PrefixKey {
+                set,
+                scope,
+                address,
+            };
             self.peer_prefixes.get(&(key, PrefixKey::FIXED_BITS + bits))
         })
     }

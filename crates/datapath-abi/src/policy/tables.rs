@@ -32,6 +32,14 @@ pub struct Sides<T> {
     pub right: T,
 }
 
+impl<T> Sides<T> {
+    /// The value of side 0 or 1, where it is.
+    #[inline(always)]
+    pub const fn at(&self, side: u32) -> &T {
+        if side == 0 { &self.left } else { &self.right }
+    }
+}
+
 impl<T: Copy> Sides<T> {
     /// A value that is the same on both sides.
     #[inline(always)]
@@ -90,6 +98,8 @@ impl SubjectKey {
     pub const NORMAL: u32 = 1;
     pub const BASELINE: u32 = 2;
     pub const STAGED: u32 = 4;
+    /// Never in a key: asks [`ruling`](super::ruling) for the rules for the own address.
+    pub const OWN: u32 = 8;
 }
 
 /// The rule sets of a group in one tier. 24 bytes, or 48 as [`Sides`].
@@ -121,12 +131,12 @@ impl RuleSet {
     pub const PREFIXES: u32 = 2;
     /// Some rule names both a peer group and peer addresses.
     pub const PAIRS: u32 = 4;
-    /// Some rule is limited to addresses of the subject's own.
-    pub const OWN_ADDRESSES: u32 = 8;
     /// Some rule names peer addresses alone, on a prefix around very many others.
-    pub const WIDE_PREFIXES: u32 = 16;
+    pub const WIDE_PREFIXES: u32 = 8;
     /// Some rule names a peer group and peer addresses, on a prefix around very many others.
-    pub const WIDE_PAIRS: u32 = 32;
+    pub const WIDE_PAIRS: u32 = 16;
+    /// Some rule is limited to addresses of the subject's own.
+    pub const OWN_ADDRESSES: u32 = 32;
     /// The group has policies in the tier before the normal one.
     pub const ADMIN: u32 = 64;
     /// The group has policies in the tier after the normal one.
@@ -253,18 +263,19 @@ impl DecisionKey {
 pub trait PolicyTables {
     /// The rules of a group in a tier; `None` when it has none.
     fn subject(&self, key: &SubjectKey) -> Option<&Sides<Subject>>;
-    /// The additional rules of the longest prefix that holds an own address.
-    fn own_address(&self, key: &OwnKey) -> Option<&Sides<RuleSet>>;
+    /// The additional rules of the longest prefix that holds an own address. The parts of an
+    /// [`OwnKey`], since a whole one would be on the kernel's stack.
+    fn own_address(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<RuleSet>>;
     /// The profile of a peer group.
     fn peer_group(&self, key: &PeerKey) -> Option<&Sides<u32>>;
-    /// The profile of the longest prefix that holds a peer address.
-    fn peer_prefix(&self, key: &PrefixKey) -> Option<&Sides<u32>>;
+    /// The profile of the longest prefix that holds a peer address; the parts of a [`PrefixKey`].
+    fn peer_prefix(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<u32>>;
     /// An entry of a profile.
     fn decision(&self, key: &DecisionKey) -> Option<&Sides<Decision>>;
 
-    /// The decision of a profile that is not 0, [`in_profile`](super::in_profile). A program of
-    /// the kernel has its own: a call of a function that is verified once, for numbers are all
-    /// that it takes and gives.
+    /// The decision of a profile that is not 0, as [`in_profile`](super::in_profile) finds it. A
+    /// program of the kernel has its own: a call of a function that is verified once, since
+    /// numbers are all that it takes and gives.
     #[inline(always)]
     fn in_profile(&self, profile: u32, packet: u32, side: u32) -> Decision
     where

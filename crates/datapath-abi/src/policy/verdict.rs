@@ -66,41 +66,27 @@ impl Verdict {
     }
 }
 
-/// A verdict of either the enforced or the staged policies in one number, for a function of the
-/// kernel to return.
+/// An outcome with the options of its rule, in one number: cheap to hand on where registers are
+/// few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(transparent)]
-pub struct Answer(pub u64);
+pub(super) struct Answer(u64);
 
 impl Answer {
     const DENY: u64 = 1 << 32;
     const LOG: u64 = 1 << 33;
     const KEEP: u64 = 1 << 34;
-    const STAGED: u64 = 1 << 35;
 
     /// Allow, by the default rule.
-    pub const DEFAULT: Answer = Answer(RULE_DEFAULT as u64);
+    pub(super) const DEFAULT: Answer = Answer(RULE_DEFAULT as u64);
 
     /// A built-in denial.
     #[inline(always)]
-    pub const fn deny(rule: u32) -> Answer {
+    pub(super) const fn deny(rule: u32) -> Answer {
         Answer(Self::DENY | rule as u64)
     }
 
-    /// This answer, with the remark that staged policies are to be asked as well.
     #[inline(always)]
-    pub const fn with_staged(self) -> Answer {
-        Answer(self.0 | Self::STAGED)
-    }
-
-    /// Whether staged policies are to be asked as well.
-    #[inline(always)]
-    pub const fn has_staged(self) -> bool {
-        self.0 & Self::STAGED != 0
-    }
-
-    #[inline(always)]
-    pub const fn outcome(self) -> Outcome {
+    const fn outcome(self) -> Outcome {
         let action = if self.0 & Self::DENY == 0 {
             Action::Allow
         } else {
@@ -112,9 +98,9 @@ impl Answer {
         }
     }
 
-    /// The verdict where no staged policies are to be asked.
+    /// The verdict where no policy is staged.
     #[inline(always)]
-    pub const fn verdict(self) -> Verdict {
+    pub(super) const fn verdict(self) -> Verdict {
         let Outcome { action, rule } = self.outcome();
         Verdict {
             action,
@@ -127,7 +113,7 @@ impl Answer {
 
     /// The verdict where staged policies gave the second answer.
     #[inline(always)]
-    pub const fn verdict_with(self, staged: Answer) -> Verdict {
+    pub(super) const fn verdict_with(self, staged: Answer) -> Verdict {
         const OUTCOME: u64 = Answer::DENY | u32::MAX as u64;
         let mut verdict = self.verdict();
         if self.0 & OUTCOME != staged.0 & OUTCOME {
@@ -136,6 +122,64 @@ impl Answer {
         verdict
     }
 }
+
+/// What one tier says: a decision, and in its free bits what else a group has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Ruling(pub u64);
+
+impl Ruling {
+    /// No rules at all.
+    pub const NONE: Ruling = Ruling(0);
+    /// There are rules for addresses of the subject's own.
+    pub const OWN: u64 = 1;
+    /// There is a tier before the normal one.
+    pub const ADMIN: u64 = 2;
+    /// There is a tier behind the normal one.
+    pub const BASELINE: u64 = 4;
+    /// There are staged policies.
+    pub const STAGED: u64 = 8;
+    /// What nothing matches is denied.
+    pub const DEFAULT_DENY: u64 = 16;
+
+    const FLAGS: u64 = 31;
+
+    /// From the tier's decision and its set's [`kinds`](super::RuleSet::kinds).
+    #[inline(always)]
+    pub const fn new(decision: Decision, kinds: u32) -> Ruling {
+        // The flags of a set are in the same order.
+        let flags = (kinds / super::RuleSet::OWN_ADDRESSES) as u64 & Self::FLAGS;
+        Ruling(decision.0 & !Self::FLAGS | flags)
+    }
+
+    #[inline(always)]
+    pub const fn decision(self) -> Decision {
+        Decision(self.0 & !Self::FLAGS)
+    }
+
+    /// The greater of two decisions, with the flags of this ruling.
+    #[inline(always)]
+    pub(super) const fn or(self, other: Decision) -> Ruling {
+        Ruling(self.decision().max(other).0 | self.0 & Self::FLAGS)
+    }
+
+    #[inline(always)]
+    pub const fn has(self, flag: u64) -> bool {
+        self.0 & flag != 0
+    }
+}
+
+const _: () = {
+    use super::RuleSet;
+    const fn flag(kind: u32) -> u64 {
+        Ruling::new(Decision::NONE, kind).0
+    }
+    assert!(flag(RuleSet::OWN_ADDRESSES) == Ruling::OWN);
+    assert!(flag(RuleSet::ADMIN) == Ruling::ADMIN);
+    assert!(flag(RuleSet::BASELINE) == Ruling::BASELINE);
+    assert!(flag(RuleSet::STAGED) == Ruling::STAGED);
+    assert!(flag(RuleSet::DEFAULT_DENY) == Ruling::DEFAULT_DENY);
+};
 
 /// A rule's place in the total order within its tier, with all that its verdict needs.
 ///
@@ -225,7 +269,7 @@ impl Decision {
 
     /// What the rule says, when it [decides](Self::decides).
     #[inline(always)]
-    pub const fn answer(self) -> Answer {
+    pub(super) const fn answer(self) -> Answer {
         let mut answer = !(self.0 >> 8) as u32 as u64;
         if self.0 >> Self::ACTION & 2 != 0 {
             answer |= Answer::DENY;
@@ -290,8 +334,7 @@ mod tests {
 
     #[test]
     fn a_staged_answer_is_told_where_it_differs() {
-        let allow = Answer::DEFAULT.with_staged();
-        assert!(allow.has_staged());
+        let allow = Answer::DEFAULT;
         assert_eq!(allow.verdict_with(Answer::DEFAULT), Verdict::DEFAULT);
         let deny = allow.verdict_with(Answer::deny(77));
         assert_eq!(

@@ -68,12 +68,7 @@ impl Display for Cut {
 /// 3. Neighbouring pieces of ports that change alike are told as one.
 pub fn diff(old: &TenantPolicy, new: &TenantPolicy, limit: usize) -> Result<Diff, PolicyError> {
     let (before, after) = (compile(old)?, compile(new)?);
-    let groups: BTreeSet<u32> = [old, new]
-        .into_iter()
-        .flat_map(|policy| policy.groups.keys().chain(policy.defaults.keys()))
-        .copied()
-        .chain([0])
-        .collect();
+    let groups = groups(&[old, new]);
     let pairs: Vec<(u32, u32)> = groups
         .iter()
         .flat_map(|from| groups.iter().map(|to| (*from, *to)))
@@ -135,6 +130,16 @@ pub fn diff(old: &TenantPolicy, new: &TenantPolicy, limit: usize) -> Result<Diff
         }
     }
     Ok(found)
+}
+
+/// The groups that policies tell apart; all others are to them as none.
+pub(crate) fn groups(policies: &[&TenantPolicy]) -> BTreeSet<u32> {
+    let mut groups = BTreeSet::from([0]);
+    for policy in policies {
+        groups.extend(policy.groups.keys().chain(policy.defaults.keys()));
+        groups.extend(policy.rules.iter().filter_map(|rule| rule.peer_group));
+    }
+    groups
 }
 
 fn changed(before: &Build, after: &Build, question: &Question) -> Option<Action> {

@@ -83,7 +83,9 @@ fn drops_are_counted_by_reason() -> Result<()> {
             stage.start("sender", "guarded")?,
             stage.start("receiver", "guarded")?,
         );
-        assert_eq!(drops(stage)?, 0, "before anything was dropped");
+        // Names come later than endpoints.
+        let before = wait_for(SOON, "both by their names", || drops(stage))?;
+        assert_eq!(before, 0, "before anything was dropped");
         let _server = b.listens(8000)?;
         a.is_barred(b.ip, 8000)?;
         wait_for(SOON, "the drops to be shown", || {

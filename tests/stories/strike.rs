@@ -121,17 +121,15 @@ impl Stage {
         Ok(())
     }
 
+    /// Deletes an object; what a dead engine left in it must be collected first.
     fn delete(&self, plural: &str, key: &str) -> Result<()> {
-        let reply = self.api("DELETE", &format!("/api/v1/{plural}/{key}/"), None)?;
-        // Some go with what they belong to.
-        let gone = (200..300).contains(&reply.status) || reply.status == 404;
-        ensure!(
-            gone,
-            "DELETE {plural} {key}: {} {}",
-            reply.status,
-            reply.text
-        );
-        Ok(())
+        wait_for(COLLECTED, &format!("{plural} {key} to go"), || {
+            let reply = self.api("DELETE", &format!("/api/v1/{plural}/{key}/"), None)?;
+            // Some go with what they belong to.
+            let gone = (200..300).contains(&reply.status) || reply.status == 404;
+            ensure!(gone, "status {}: {}", reply.status, reply.text);
+            Ok(())
+        })
     }
 
     fn restore_settings(&self) -> Result<()> {

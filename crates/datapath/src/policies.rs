@@ -12,7 +12,7 @@ use contiv_datapath_abi::policy::{
     Decision, DecisionKey, OwnKey, PeerKey, PrefixKey, RuleSet, Sides, Subject, SubjectKey,
 };
 use contiv_datapath_abi::{Plain, maps};
-use contiv_policy::{HostTables, Rows, TenantPolicy};
+use contiv_policy::{Build, HostTables, PolicyError, Rows, TenantPolicy};
 
 use crate::Error;
 use crate::bpf::{Prefixed, Table, grace_period};
@@ -35,6 +35,12 @@ pub(crate) struct Policies {
     tables: Tables,
     numbers: HostTables,
     installed: BTreeMap<u32, Installed>,
+    /// What a build has replaced, until it is in force.
+    replaced: BTreeMap<u32, Option<Installed>>,
+    /// Tenants whose rows could not be made equal on both sides.
+    uneven: BTreeSet<u32>,
+    /// The last policy of a tenant that was not compiled, and why.
+    refused: BTreeMap<u32, (TenantPolicy, PolicyError)>,
     /// Tenants that are no more.
     gone: Vec<u32>,
     /// Rows up to this number are an earlier agent's.
@@ -61,6 +67,9 @@ impl Policies {
             tables,
             numbers: HostTables::after(highest),
             installed: BTreeMap::new(),
+            replaced: BTreeMap::new(),
+            uneven: BTreeSet::new(),
+            refused: BTreeMap::new(),
             gone: Vec::new(),
             inherited: (highest > 0).then_some(highest),
         })
@@ -71,13 +80,13 @@ impl Policies {
     pub(crate) fn build(&mut self, tenant: u32, policy: &TenantPolicy) -> Result<u32, Error> {
         if let Some(installed) = self.installed.get(&tenant)
             && installed.policy == *policy
+            && !self.uneven.contains(&tenant)
         {
             return Ok(installed.root);
         }
-        let build = self.numbers.prepare(tenant, policy);
-        let build = build.map_err(|source| Error::Policy { tenant, source })?;
+        let build = self.prepare(tenant, policy)?;
         if let Err(error) = self.tables.write(&build.write) {
-            self.abandon(tenant);
+            self.tables.delete(&self.numbers.abandon(tenant)).ok();
             return Err(error);
         }
         let root = build.root;
@@ -85,18 +94,53 @@ impl Policies {
             policy: policy.clone(),
             root,
         };
-        self.installed.insert(tenant, installed);
+        let old = self.installed.insert(tenant, installed);
+        self.replaced.insert(tenant, old);
         Ok(root)
+    }
+
+    fn prepare(&mut self, tenant: u32, policy: &TenantPolicy) -> Result<Build, Error> {
+        let refusal = match self.refused.remove(&tenant) {
+            Some((refused, why)) if refused == *policy => why,
+            _ => match self.numbers.prepare(tenant, policy) {
+                Ok(build) => return Ok(build),
+                Err(why) => why,
+            },
+        };
+        let source = refusal.clone();
+        self.refused.insert(tenant, (policy.clone(), refusal));
+        Err(Error::Policy { tenant, source })
     }
 
     /// Gives up the last build of a tenant, whose root could not be put in force.
     pub(crate) fn abandon(&mut self, tenant: u32) {
-        self.installed.remove(&tenant);
+        match self.replaced.remove(&tenant) {
+            Some(Some(old)) => {
+                self.installed.insert(tenant, old);
+            }
+            Some(None) => {
+                self.installed.remove(&tenant);
+            }
+            None => return,
+        }
         self.tables.delete(&self.numbers.abandon(tenant)).ok();
+    }
+
+    /// Whether a policy that this agent built is there for the tenant.
+    pub(crate) fn has(&self, tenant: u32) -> bool {
+        self.installed.contains_key(&tenant)
+    }
+
+    /// Whether the tenant's policy says what members of the group may do. One that does not know
+    /// the group would let them do all.
+    pub(crate) fn knows(&self, tenant: u32, group: u32) -> bool {
+        let installed = self.installed.get(&tenant);
+        installed.is_some_and(|i| group == 0 || i.policy.groups.contains_key(&group))
     }
 
     /// Forgets tenants that are not among these. Their roots must be out of force.
     pub(crate) fn keep(&mut self, tenants: &BTreeSet<u32>) {
+        self.refused.retain(|tenant, _| tenants.contains(tenant));
         self.installed.retain(|tenant, _| tenants.contains(tenant));
         let gone = self.numbers.tenants();
         self.gone = gone.filter(|tenant| !tenants.contains(tenant)).collect();
@@ -114,14 +158,16 @@ impl Policies {
         }
         grace_period().map_err(Error::bpf("wait for a grace period"))?;
         let mut failures = Failures::default();
+        self.replaced.clear();
         for tenant in std::mem::take(&mut self.gone) {
             let rows = self.numbers.forget(tenant);
             failures.note(self.tables.delete(&rows));
         }
         for tenant in pending {
             let rows = self.numbers.settle(tenant);
+            self.uneven.remove(&tenant);
             if failures.note(self.tables.write(&rows.write)).is_none() {
-                self.installed.remove(&tenant);
+                self.uneven.insert(tenant);
                 self.numbers.start_anew(tenant);
             }
             failures.note(self.tables.delete(&rows.delete));

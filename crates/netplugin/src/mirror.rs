@@ -7,7 +7,7 @@ mod desired;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use desired::{Surroundings, desired, endpoint_spec};
+pub(crate) use desired::{Surroundings, desired, endpoint_spec, problem};
 
 use std::collections::BTreeMap;
 
@@ -175,6 +175,15 @@ impl Mirror {
                     IpNet::V6(v6) => n.ipv6_subnet.is_some_and(|s| s.trunc() == v6.trunc()),
                 }
         })
+    }
+
+    /// The uid of a network or group that is known.
+    pub fn uid(&self, object: &ObjectRef) -> Option<&str> {
+        match self.objects.get(object)? {
+            HostObject::Network(network) => Some(&network.uid),
+            HostObject::Group(group) => Some(&group.uid),
+            _ => None,
+        }
     }
 
     fn of(&self, kind: ObjectKind) -> impl Iterator<Item = &HostObject> {

@@ -1,8 +1,10 @@
 //! Brings the kernel to what the mirror asks for, as often as the mirror changes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use contiv_datapath::{Cause, Shortfall, Subject};
 use contiv_model::agent::{ObjectKind, ObjectRef, Problem, TakenPrefix};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -11,13 +13,13 @@ use crate::data_plane::SharedPlane;
 use crate::departures::Departures;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::mirror::{Surroundings, desired};
+use crate::mirror::{Surroundings, desired, problem};
 use crate::replica::Replica;
 
 /// How long a look at the host's own prefixes is good for.
 const FRESH: Duration = Duration::from_secs(5);
 /// Between tries while the kernel refuses, and between looks when all is well.
-const PATROL: Duration = Duration::from_secs(30);
+const PATROL: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two ticks of the data plane.
 const TEND: Duration = Duration::from_millis(250);
@@ -39,19 +41,32 @@ pub struct Reconciler {
     pub outcome: watch::Sender<Outcome>,
 }
 
+/// When the host's own prefixes were looked at, and for which networks.
+struct Look {
+    at: Instant,
+    networks: BTreeSet<u32>,
+}
+
 impl Reconciler {
     /// Works until the agent ends. Nothing is torn down before the first snapshot.
     pub async fn run(self, stop: CancellationToken) {
         let mut changes = self.replica.changes();
-        let (mut done, mut looked) = (None, None);
+        let (mut done, mut last) = (None, None);
+        let mut again = Instant::now() + PATROL;
         loop {
             // In this order: what the revision came with is then counted in `change`.
             let revision = self.replica.heard();
             let change = *changes.borrow_and_update();
-            let mut pause = PATROL;
             if self.replica.read().is_complete() && done != Some(change) {
-                match self.apply(&mut looked).await {
-                    Ok(()) => done = Some(change),
+                let mut pause = PATROL;
+                match self.apply(&mut last).await {
+                    Ok(lacks) => {
+                        done = Some(change);
+                        // A refused policy stays refused until the rules change.
+                        if lacks.iter().any(|lack| lack.cause != Cause::Policy) {
+                            pause = RETRY;
+                        }
+                    }
                     Err(error) => {
                         tracing::error!(%error, %revision, "the kernel does not hold what it should");
                         self.outcome
@@ -59,6 +74,7 @@ impl Reconciler {
                         pause = RETRY;
                     }
                 }
+                again = Instant::now() + pause;
             }
             if done == Some(change) {
                 self.replica.set_applied(revision);
@@ -68,14 +84,21 @@ impl Reconciler {
             }
             tokio::select! {
                 () = stop.cancelled() => return,
+                // Masters say every few seconds that nothing has changed: that puts nothing off.
                 _ = changes.changed() => {}
-                () = tokio::time::sleep(pause) => done = None,
+                () = tokio::time::sleep_until(again.into()) => {
+                    done = None;
+                    again = Instant::now() + PATROL;
+                }
             }
         }
     }
 
-    async fn apply(&self, looked: &mut Option<Instant>) -> Result<(), Error> {
-        let look = looked.is_none_or(|at| at.elapsed() >= FRESH);
+    async fn apply(&self, last: &mut Option<Look>) -> Result<Vec<Shortfall>, Error> {
+        let networks = self.replica.read().networks().map(|n| n.number).collect();
+        // A new network gets no route before it is certain that the host has no use for it.
+        let fresh = |last: &Look| last.at.elapsed() < FRESH && last.networks == networks;
+        let look = !last.as_ref().is_some_and(fresh);
         let known = (!look).then(|| self.outcome.borrow().taken.clone());
         let (replica, departures) = (Arc::clone(&self.replica), Arc::clone(&self.departures));
         let host = self.host_name.clone();
@@ -94,20 +117,39 @@ impl Reconciler {
             // Read with the data plane in hand: what a handler adds afterwards is in no
             // older picture, and so is not removed by one.
             let wanted = desired(&replica.read(), &around);
-            plane.apply(&wanted.desired)?;
-            Ok::<_, Error>(Outcome {
-                problems: wanted.problems,
-                taken: around.taken,
-            })
+            let lacks = plane.apply(&wanted.desired)?;
+            let mut problems = wanted.problems;
+            problems.extend(lacks.iter().filter_map(|l| problem(&replica.read(), l)));
+            let taken = around.taken;
+            Ok::<_, Error>((Outcome { problems, taken }, lacks))
         });
-        let outcome = applied.await?;
+        let (outcome, lacks) = applied.await?;
         self.metrics.apply.observe(started.elapsed().as_secs_f64());
         if look {
-            *looked = Some(started);
+            *last = Some(Look {
+                at: started,
+                networks,
+            });
+        }
+        self.replica.set_closed(closed(&lacks));
+        for problem in &outcome.problems {
+            if !self.outcome.borrow().problems.contains(problem) {
+                let Problem {
+                    object,
+                    reason,
+                    message,
+                } = problem;
+                tracing::warn!(
+                    ?object,
+                    reason,
+                    message,
+                    "an object is not as it should be here"
+                );
+            }
         }
         self.outcome
             .send_if_modified(|old| std::mem::replace(old, outcome.clone()) != outcome);
-        Ok(())
+        Ok(lacks)
     }
 }
 
@@ -127,6 +169,15 @@ pub(crate) async fn tend(plane: SharedPlane, stop: CancellationToken) {
         }
         failing = done.is_err();
     }
+}
+
+/// Why endpoints are closed, by id.
+fn closed(lacks: &[Shortfall]) -> BTreeMap<String, String> {
+    let closed = lacks.iter().filter_map(|lack| match &lack.subject {
+        Subject::Endpoint(id) => Some((id.clone(), lack.message.clone())),
+        _ => None,
+    });
+    closed.collect()
 }
 
 fn failure(error: &Error) -> Problem {

@@ -28,8 +28,8 @@ pub(crate) struct Plan {
     pub bind: Vec<DockerNetwork>,
     /// Bindings of Docker networks that the engine does not have, by id.
     pub unbind: Vec<String>,
-    /// Objects that have their Docker network.
-    pub realised: Vec<ObjectRef>,
+    /// Objects that have their Docker network, with their uids.
+    pub realised: BTreeMap<ObjectRef, String>,
     pub problems: Vec<Problem>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn plan(mirror: &Mirror, engine: &[EngineNetwork], host: &str, driver
         .collect();
     for wish in &wishes {
         if by_uid.contains_key(wish.uid.as_str()) {
-            plan.realised.push(wish.object.clone());
+            plan.realised.insert(wish.object.clone(), wish.uid.clone());
             continue;
         }
         let name = docker_name(&wish.pool);

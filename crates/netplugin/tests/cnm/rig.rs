@@ -142,7 +142,7 @@ impl Rig {
             let run = || {
                 runtime
                     .unwrap()
-                    .block_on(run(plane, dir, patience, token, told))
+                    .block_on(run(plane, dir, patience, token, told));
             };
             netns.enter(run).unwrap();
         });

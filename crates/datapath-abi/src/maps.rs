@@ -20,6 +20,7 @@
 //! | [`POLICY_DECISIONS`] | hash | [`DecisionKey`](crate::policy::DecisionKey) | [`Decision`](crate::policy::Decision) |
 //!
 //! Longest-prefix maps hold a `u32` prefix length before the key, fixed bits included.
+//! Values of policies are there twice, as [`Sides`](crate::policy::Sides).
 //! All but [`FLOWS`], [`FRAGMENTS`] and [`DROPS`] are written by user space alone.
 
 use crate::{counter, endpoint, flow, policy, tenant};

@@ -2,18 +2,18 @@
 
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
+use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap};
-use contiv_datapath_abi::Address;
-
 use contiv_datapath_abi::config::Config;
 use contiv_datapath_abi::counter::{self, DropKey};
 use contiv_datapath_abi::endpoint::{self, AddressKey, Endpoint, Members, Target};
 use contiv_datapath_abi::flow::{self, Flow, FlowKey, Fragment, FragmentKey};
 use contiv_datapath_abi::opening::{Judgement, Opening};
 use contiv_datapath_abi::policy::{
-    self, Decision, DecisionKey, OwnKey, PeerKey, RuleSet, Subject, SubjectKey,
+    self, Decision, DecisionKey, OwnKey, PeerKey, RuleSet, Sides, Subject, SubjectKey,
 };
 use contiv_datapath_abi::tenant::{self, Network, PrefixKey, Tenant};
+use contiv_datapath_abi::{Address, Words};
 
 #[map(name = "config")]
 pub static CONFIG: Array<Config> = Array::with_max_entries(1, 0);
@@ -54,23 +54,23 @@ pub static DROPS: PerCpuHashMap<DropKey, u64> =
     PerCpuHashMap::with_max_entries(counter::DROPS, BPF_F_NO_PREALLOC);
 
 #[map(name = "pol_subjects")]
-pub static POLICY_SUBJECTS: HashMap<SubjectKey, Subject> =
+pub static POLICY_SUBJECTS: HashMap<SubjectKey, Sides<Subject>> =
     HashMap::with_max_entries(policy::SUBJECTS, BPF_F_NO_PREALLOC);
 
 #[map(name = "pol_own")]
-pub static POLICY_OWN: LpmTrie<OwnKey, RuleSet> =
+pub static POLICY_OWN: LpmTrie<OwnKey, Sides<RuleSet>> =
     LpmTrie::with_max_entries(policy::OWN_ADDRESSES, 0);
 
 #[map(name = "pol_groups")]
-pub static POLICY_GROUPS: HashMap<PeerKey, u32> =
+pub static POLICY_GROUPS: HashMap<PeerKey, Sides<u32>> =
     HashMap::with_max_entries(policy::PEER_GROUPS, BPF_F_NO_PREALLOC);
 
 #[map(name = "pol_prefixes")]
-pub static POLICY_PREFIXES: LpmTrie<policy::PrefixKey, u32> =
+pub static POLICY_PREFIXES: LpmTrie<policy::PrefixKey, Sides<u32>> =
     LpmTrie::with_max_entries(policy::PEER_PREFIXES, 0);
 
 #[map(name = "pol_decisions")]
-pub static POLICY_DECISIONS: HashMap<DecisionKey, Decision> =
+pub static POLICY_DECISIONS: HashMap<DecisionKey, Sides<Decision>> =
     HashMap::with_max_entries(policy::DECISIONS, BPF_F_NO_PREALLOC);
 
 use crate::broadcast::Notice;
@@ -102,3 +102,29 @@ pub fn scratch() -> Option<&'static mut Scratch> {
 /// One per processor. No program interrupts another one on the same processor.
 #[map(name = "scratch")]
 static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Keys of the policy's maps, which the stack has no room for either.
+#[repr(C)]
+pub struct PolicyKeys {
+    pub subject: SubjectKey,
+    pub group: PeerKey,
+    pub prefix: PolicyPrefix,
+}
+
+/// An [`OwnKey`] or a [`policy::PrefixKey`] behind its prefix length, in whole words.
+#[repr(C)]
+pub struct PolicyPrefix {
+    pub bits: u32,
+    pub set: u32,
+    pub scope: u32,
+    pub address: Words,
+}
+
+/// The processor's own.
+#[inline(always)]
+pub fn policy_keys() -> Option<*mut PolicyKeys> {
+    POLICY_KEYS.get_ptr_mut(0)
+}
+
+#[map(name = "pol_keys")]
+static POLICY_KEYS: PerCpuArray<PolicyKeys> = PerCpuArray::with_max_entries(1, 0);

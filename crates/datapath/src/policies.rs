@@ -1,18 +1,18 @@
 //! Policies of tenants in the kernel's tables, changed from one build to the next.
 //!
-//! 1. [`Policies::build`] compiles what changed and writes its rows under a root that
-//!    no packet can meet yet.
+//! 1. [`Policies::build`] compiles what changed and writes it where no packet can meet it yet:
+//!    on the side of the tenant's rows that is not in force, or as rows of a new root.
 //! 2. The caller makes the root the tenant's ([`crate::tenants`]).
-//! 3. [`Policies::retire`] waits for a grace period, then deletes what old roots alone
-//!    needed; the first time also what earlier agents have left.
+//! 3. [`Policies::retire`] waits for a grace period, then makes both sides equal and deletes
+//!    what is needed no more; the first time also what earlier agents have left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use contiv_datapath_abi::policy::{
-    Decision, DecisionKey, OwnKey, PeerKey, PrefixKey, RuleSet, Subject, SubjectKey,
+    Decision, DecisionKey, OwnKey, PeerKey, PrefixKey, RuleSet, Sides, Subject, SubjectKey,
 };
 use contiv_datapath_abi::{Plain, maps};
-use contiv_policy::{CompiledPolicy, HostTables, PolicyError, Rows, TenantPolicy, compile};
+use contiv_policy::{Build, HostTables, PolicyError, Rows, TenantPolicy};
 
 use crate::Error;
 use crate::bpf::{Prefixed, Table, grace_period};
@@ -22,11 +22,11 @@ use crate::pins::Pins;
 /// The five tables of policies.
 #[derive(Debug)]
 struct Tables {
-    subjects: Table<SubjectKey, Subject>,
-    own: Table<Prefixed<OwnKey>, RuleSet>,
-    groups: Table<PeerKey, u32>,
-    prefixes: Table<Prefixed<PrefixKey>, u32>,
-    decisions: Table<DecisionKey, Decision>,
+    subjects: Table<SubjectKey, Sides<Subject>>,
+    own: Table<Prefixed<OwnKey>, Sides<RuleSet>>,
+    groups: Table<PeerKey, Sides<u32>>,
+    prefixes: Table<Prefixed<PrefixKey>, Sides<u32>>,
+    decisions: Table<DecisionKey, Sides<Decision>>,
 }
 
 /// What is in the tables, and which build is whose.
@@ -35,10 +35,14 @@ pub(crate) struct Policies {
     tables: Tables,
     numbers: HostTables,
     installed: BTreeMap<u32, Installed>,
+    /// What a build has replaced, until it is in force.
+    replaced: BTreeMap<u32, Option<Installed>>,
+    /// Tenants whose rows could not be made equal on both sides.
+    uneven: BTreeSet<u32>,
     /// The last policy of a tenant that was not compiled, and why.
     refused: BTreeMap<u32, (TenantPolicy, PolicyError)>,
-    /// Roots that are nobody's any more.
-    retired: Vec<u32>,
+    /// Tenants that are no more.
+    gone: Vec<u32>,
     /// Rows up to this number are an earlier agent's.
     inherited: Option<u32>,
 }
@@ -63,8 +67,10 @@ impl Policies {
             tables,
             numbers: HostTables::after(highest),
             installed: BTreeMap::new(),
+            replaced: BTreeMap::new(),
+            uneven: BTreeSet::new(),
             refused: BTreeMap::new(),
-            retired: Vec::new(),
+            gone: Vec::new(),
             inherited: (highest > 0).then_some(highest),
         })
     }
@@ -74,42 +80,50 @@ impl Policies {
     pub(crate) fn build(&mut self, tenant: u32, policy: &TenantPolicy) -> Result<u32, Error> {
         if let Some(installed) = self.installed.get(&tenant)
             && installed.policy == *policy
+            && !self.uneven.contains(&tenant)
         {
             return Ok(installed.root);
         }
-        let compiled = self.compile(tenant, policy)?;
-        let root = if compiled.groups.is_empty() {
-            0
-        } else {
-            let (root, rows) = self.numbers.install(&compiled);
-            if let Err(error) = self.tables.write(&rows) {
-                let rows = self.numbers.remove(root);
-                self.tables.delete(&rows).ok();
-                return Err(error);
-            }
-            root
-        };
+        let build = self.prepare(tenant, policy)?;
+        if let Err(error) = self.tables.write(&build.write) {
+            self.tables.delete(&self.numbers.abandon(tenant)).ok();
+            return Err(error);
+        }
+        let root = build.root;
         let installed = Installed {
             policy: policy.clone(),
             root,
         };
-        if let Some(old) = self.installed.insert(tenant, installed) {
-            self.retired.push(old.root);
-        }
+        let old = self.installed.insert(tenant, installed);
+        self.replaced.insert(tenant, old);
         Ok(root)
     }
 
-    fn compile(&mut self, tenant: u32, policy: &TenantPolicy) -> Result<CompiledPolicy, Error> {
+    fn prepare(&mut self, tenant: u32, policy: &TenantPolicy) -> Result<Build, Error> {
         let refusal = match self.refused.remove(&tenant) {
             Some((refused, why)) if refused == *policy => why,
-            _ => match compile(policy) {
-                Ok(compiled) => return Ok(compiled),
+            _ => match self.numbers.prepare(tenant, policy) {
+                Ok(build) => return Ok(build),
                 Err(why) => why,
             },
         };
         let source = refusal.clone();
         self.refused.insert(tenant, (policy.clone(), refusal));
         Err(Error::Policy { tenant, source })
+    }
+
+    /// Gives up the last build of a tenant, whose root could not be put in force.
+    pub(crate) fn abandon(&mut self, tenant: u32) {
+        match self.replaced.remove(&tenant) {
+            Some(Some(old)) => {
+                self.installed.insert(tenant, old);
+            }
+            Some(None) => {
+                self.installed.remove(&tenant);
+            }
+            None => return,
+        }
+        self.tables.delete(&self.numbers.abandon(tenant)).ok();
     }
 
     /// Whether a policy that this agent built is there for the tenant.
@@ -127,27 +141,36 @@ impl Policies {
     /// Forgets tenants that are not among these. Their roots must be out of force.
     pub(crate) fn keep(&mut self, tenants: &BTreeSet<u32>) {
         self.refused.retain(|tenant, _| tenants.contains(tenant));
-        let gone = self
-            .installed
-            .extract_if(.., |tenant, _| !tenants.contains(tenant));
-        self.retired
-            .extend(gone.map(|(_, installed)| installed.root));
+        self.installed.retain(|tenant, _| tenants.contains(tenant));
+        let gone = self.numbers.tenants();
+        self.gone = gone.filter(|tenant| !tenants.contains(tenant)).collect();
     }
 
-    /// Deletes what no tenant needs any more, when no packet can be looking at it.
+    /// Tidies up after what has come into force, when no packet can be looking at it.
     ///
     /// `settled`: every tenant has a root of this agent's.
     pub(crate) fn retire(&mut self, settled: bool) -> Result<(), Error> {
-        self.retired.retain(|root| *root != 0);
+        let pending = self.numbers.tenants();
+        let pending: Vec<u32> = pending.filter(|t| self.numbers.is_pending(*t)).collect();
         let inherited = self.inherited.filter(|_| settled);
-        if self.retired.is_empty() && inherited.is_none() {
+        if pending.is_empty() && self.gone.is_empty() && inherited.is_none() {
             return Ok(());
         }
         grace_period().map_err(Error::bpf("wait for a grace period"))?;
         let mut failures = Failures::default();
-        for root in std::mem::take(&mut self.retired) {
-            let rows = self.numbers.remove(root);
+        self.replaced.clear();
+        for tenant in std::mem::take(&mut self.gone) {
+            let rows = self.numbers.forget(tenant);
             failures.note(self.tables.delete(&rows));
+        }
+        for tenant in pending {
+            let rows = self.numbers.settle(tenant);
+            self.uneven.remove(&tenant);
+            if failures.note(self.tables.write(&rows.write)).is_none() {
+                self.uneven.insert(tenant);
+                self.numbers.start_anew(tenant);
+            }
+            failures.note(self.tables.delete(&rows.delete));
         }
         if let Some(highest) = inherited
             && failures.note(self.tables.delete_up_to(highest)).is_some()
@@ -159,18 +182,17 @@ impl Policies {
 }
 
 impl Tables {
-    /// The highest number of a root, set or profile in any table.
+    /// The highest number of a lineage, set or profile in any table.
     fn highest(&self) -> Result<u32, Error> {
         let subjects = self.subjects.rows()?;
-        let subjects = subjects.iter().flat_map(|(key, subject)| {
-            let sets = [subject.receiving, subject.sending];
-            sets.into_iter()
-                .flat_map(|set| [set.set, set.any])
-                .chain([key.root])
+        let subjects = subjects.iter().flat_map(|(key, sides)| {
+            let sides = [sides.left, sides.right].into_iter();
+            let sets = sides.flat_map(|subject| [subject.receiving, subject.sending]);
+            sets.flat_map(|set| [set.set, set.any]).chain([key.lineage])
         });
         let own = self.own.keys()?.into_iter().map(|key| key.key.set);
         let groups = self.groups.rows()?.into_iter();
-        let groups = groups.flat_map(|(key, profile)| [key.set, profile]);
+        let groups = groups.flat_map(|(key, profile)| [key.set, profile.left, profile.right]);
         let prefixes = self.prefixes.keys()?.into_iter().map(|key| key.key.set);
         let decisions = self.decisions.rows()?.into_iter();
         let decisions = decisions.map(|(key, _)| key.profile);
@@ -211,11 +233,11 @@ impl Tables {
         failures.result()
     }
 
-    /// Deletes the rows of roots, sets and profiles with numbers up to `highest`.
+    /// Deletes the rows of lineages, sets and profiles with numbers up to `highest`.
     fn delete_up_to(&self, highest: u32) -> Result<(), Error> {
         let mut failures = Failures::default();
         for (key, _) in self.subjects.rows()? {
-            if key.root <= highest {
+            if key.lineage <= highest {
                 failures.note(self.subjects.remove(&key));
             }
         }

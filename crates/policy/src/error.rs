@@ -4,9 +4,9 @@ use thiserror::Error;
 
 use crate::PolicyRule;
 
-/// The share of a host's tables that one tenant may take, per build.
+/// The share of a host's tables that one tenant may take.
 ///
-/// The worst cases that reach them are in `docs/adr/0002-policy-tables.md`.
+/// The worst cases that reach them are in `docs/adr/0010-policy-to-full-depth.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Entries of profiles, counted before equal profiles are stored once.
@@ -15,6 +15,9 @@ pub struct Limits {
     pub prefixes: usize,
     /// Peer groups that rules name, added up over all rule sets.
     pub peer_groups: usize,
+    /// A prefix around this many others of its set is *wide*: looked for apart, so that its rules
+    /// are not repeated for each of them.
+    pub wide: usize,
 }
 
 impl Default for Limits {
@@ -23,6 +26,7 @@ impl Default for Limits {
             decisions: 1 << 19,
             prefixes: 1 << 17,
             peer_groups: 1 << 17,
+            wide: 64,
         }
     }
 }
@@ -55,6 +59,12 @@ pub enum PolicyError {
         rule: String,
         number: u32,
     },
+    /// The order of rules has fourteen bits for the policy.
+    #[error("policy {policy}: order {order} is above 16383")]
+    Order { policy: String, order: u16 },
+    /// The keys of the tables have no room for the number.
+    #[error("group {group}: group numbers are at most 65535")]
+    Group { group: u32 },
 }
 
 impl PolicyError {

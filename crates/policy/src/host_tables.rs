@@ -1,206 +1,256 @@
-//! Which rows a host's tables hold, for which builds.
+//! Which rows a host's tables hold, for which tenants.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use contiv_datapath_abi::policy::{
-    Decision, DecisionKey, OwnKey, PeerKey, PrefixKey, RuleSet, Subject, SubjectKey,
-};
+use crate::lineage::{Lineage, check};
+use crate::numbers::Numbers;
+use crate::{Limits, PolicyError, Rows, TenantPolicy, sided};
 
-use crate::interner::Interner;
-use crate::{CompiledPolicy, CompiledSet, Prefix, Profile, Rows};
-
-/// Numbers builds, rule sets and profiles of all tenants of a host.
+/// Compiles the policies of all tenants of a host, and keeps what it has compiled, so that a
+/// change costs what it changes.
 ///
 /// A policy comes into force like this:
 ///
-/// 1. [`install`](Self::install) names a new root and the rows to add. No packet
-///    can meet them yet, so they may be written in any order.
+/// 1. [`prepare`](Self::prepare) names the rows to write. No packet can meet what is new in
+///    them yet, so they may be written in any order.
 /// 2. One write makes the new root the tenant's.
-/// 3. After a grace period of the kernel, [`remove`](Self::remove) of the old root
-///    names the rows to delete: those that no other root needs.
+/// 3. After a grace period of the kernel, [`settle`](Self::settle) names the rows to write, in
+///    any order, and those to delete. Until then the tenant's next build is one beside the old
+///    one, which costs as much as a first.
 ///
-/// Rule sets and profiles that other builds hold already are neither written nor
-/// numbered again. When a write fails, `remove` of the new root undoes it.
+/// When a write fails, or the root cannot be made the tenant's, [`abandon`](Self::abandon) names
+/// the rows to delete, and what was in force stays.
 ///
 /// An agent that starts on tables of its predecessor begins after the highest
-/// number that they have ([`after`](Self::after)), installs every tenant, makes
+/// number that they have ([`after`](Self::after)), prepares every tenant, makes
 /// the new roots theirs, and deletes what it has not written itself.
 #[derive(Debug)]
 pub struct HostTables {
-    profiles: Interner<Profile>,
-    sets: Interner<NumberedSet>,
-    roots: BTreeMap<u32, BTreeMap<u32, Subject>>,
-    last_root: u32,
+    numbers: Numbers,
+    tenants: BTreeMap<u32, Tenant>,
+    limits: Limits,
 }
 
-/// A rule set whose parts have numbers.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct NumberedSet {
-    any: u32,
-    kinds: u32,
-    groups: Vec<(u32, u32)>,
-    prefixes: Vec<((u32, Prefix), u32)>,
-    own: Vec<(Prefix, RuleSet)>,
+/// The rows that are to come into force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Build {
+    /// For the tenant's row; 0 for a policy that allows everything by default.
+    pub root: u32,
+    pub write: Rows,
+}
+
+/// What is left to do after a flip.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settling {
+    pub write: Rows,
+    pub delete: Rows,
+}
+
+#[derive(Debug, Default)]
+struct Tenant {
+    /// What the next change starts from; absent if it has to start anew.
+    kept: Option<Lineage>,
+    /// The tenant's root is, or is to be, this one.
+    root: u32,
+    /// Prepared and not settled.
+    pending: Option<Pending>,
+    /// Rows that are in force until the next build is, with their numbers.
+    old: Vec<(Rows, Vec<u32>)>,
+}
+
+#[derive(Debug)]
+enum Pending {
+    /// Rows of their own.
+    Fresh,
+    /// The other side of rows in force, and the numbers that come free by it.
+    Change { returned: Vec<u32> },
+}
+
+impl Tenant {
+    /// The rows by which the lineage in force becomes what it now is.
+    fn change(&mut self, mut kept: Lineage, numbers: &mut Numbers) -> Build {
+        let side = 1 - kept.root.side;
+        let write = sided::before_flip(&kept.writer.tables, side);
+        let returned = kept.writer.numbers.returned();
+        if write.is_empty() {
+            kept.writer.tables.settle();
+            numbers.free(returned);
+        } else {
+            kept.root.side = side;
+            self.root = kept.root.number();
+            self.pending = Some(Pending::Change { returned });
+        }
+        self.kept = Some(kept);
+        Build {
+            root: self.root,
+            write,
+        }
+    }
+
+    /// Keeps the rows of a lineage until the next build is in force.
+    fn outlive(&mut self, rows: Rows, mut lineage: Lineage, returned: Vec<u32>) {
+        let mut numbers = lineage.writer.numbers.all();
+        numbers.extend(returned);
+        self.old.push((rows, numbers));
+    }
 }
 
 impl HostTables {
     /// For tables in which roots, sets and profiles have numbers up to `highest`;
     /// 0 for empty tables.
     pub fn after(highest: u32) -> HostTables {
+        HostTables::within(highest, Limits::default())
+    }
+
+    /// As [`after`](Self::after), with other limits for each tenant.
+    pub fn within(highest: u32, limits: Limits) -> HostTables {
         HostTables {
-            profiles: Interner::after(highest),
-            sets: Interner::after(highest),
-            roots: BTreeMap::new(),
-            last_root: highest,
+            numbers: Numbers::after(highest),
+            tenants: BTreeMap::new(),
+            limits,
         }
     }
 
-    /// Gives a policy a root; the rows are those that the tables lack.
-    pub fn install(&mut self, policy: &CompiledPolicy) -> (u32, Rows) {
-        let mut added = Rows::default();
-        let root = self.unused_root();
-        let mut subjects = BTreeMap::new();
-        for (&group, rules) in &policy.groups {
-            let subject = Subject {
-                receiving: self.acquire_set(&rules.receiving, &mut added),
-                sending: self.acquire_set(&rules.sending, &mut added),
-            };
-            subjects.insert(group, subject);
-            added.subjects.insert(SubjectKey { root, group }, subject);
-        }
-        self.roots.insert(root, subjects);
-        (root, added)
-    }
-
-    /// Forgets a root; the rows are those that nothing needs any more.
-    pub fn remove(&mut self, root: u32) -> Rows {
-        let mut removed = Rows::default();
-        for (group, subject) in self.roots.remove(&root).unwrap_or_default() {
-            self.release_set(subject.receiving, &mut removed);
-            self.release_set(subject.sending, &mut removed);
-            removed.subjects.insert(SubjectKey { root, group }, subject);
-        }
-        removed
-    }
-
-    fn acquire_set(&mut self, set: &CompiledSet, added: &mut Rows) -> RuleSet {
-        if set.is_empty() {
-            return RuleSet::default();
-        }
-        let numbered = Arc::new(NumberedSet {
-            any: set
-                .any
-                .as_ref()
-                .map_or(0, |profile| self.acquire_profile(profile, added)),
-            kinds: set.kinds(),
-            groups: set
-                .groups
-                .iter()
-                .map(|(group, profile)| (*group, self.acquire_profile(profile, added)))
-                .collect(),
-            prefixes: set
-                .prefixes
-                .iter()
-                .map(|(peer, profile)| {
-                    let profile = profile.as_ref();
-                    (
-                        *peer,
-                        profile.map_or(0, |profile| self.acquire_profile(profile, added)),
-                    )
-                })
-                .collect(),
-            own: set
-                .own
-                .iter()
-                .map(|(prefix, set)| (*prefix, self.acquire_set(set, added)))
-                .collect(),
-        });
-        let (number, new) = self.sets.acquire(&numbered);
-        if new {
-            added.add(numbered.rows(number));
-        } else {
-            // The set of that number uses its parts already, so none of them ends here.
-            self.release_parts(&numbered, &mut Rows::default());
-        }
-        RuleSet {
-            set: number,
-            any: numbered.any,
-            kinds: numbered.kinds,
-        }
-    }
-
-    fn release_set(&mut self, set: RuleSet, removed: &mut Rows) {
-        if let Some(numbered) = self.sets.release(set.set) {
-            removed.add(numbered.rows(set.set));
-            self.release_parts(&numbered, removed);
-        }
-    }
-
-    fn release_parts(&mut self, set: &NumberedSet, removed: &mut Rows) {
-        let groups = set.groups.iter().map(|(_, profile)| *profile);
-        let prefixes = set.prefixes.iter().map(|(_, profile)| *profile);
-        for profile in groups.chain(prefixes).chain([set.any]) {
-            if let Some(content) = self.profiles.release(profile) {
-                removed.decisions.extend(decisions(profile, &content));
+    /// Compiles a tenant's policy; the error names the rule that does not fit, and what was
+    /// in force stays.
+    pub fn prepare(&mut self, tenant: u32, policy: &TenantPolicy) -> Result<Build, PolicyError> {
+        check(policy)?;
+        let numbers = &mut self.numbers;
+        let state = self.tenants.entry(tenant).or_default();
+        if state.pending.is_none()
+            && let Some(mut kept) = state.kept.take()
+        {
+            let done = kept.become_this(policy, numbers);
+            if done.is_ok() && !kept.is_empty() {
+                return Ok(state.change(kept, numbers));
             }
+            // What was changed in vain has not been written.
+            let rows = sided::as_before(&kept.writer.tables);
+            state.outlive(rows, kept, Vec::new());
+            done?;
         }
-        for (_, own) in &set.own {
-            self.release_set(*own, removed);
+        let returned = match state.pending.take() {
+            Some(Pending::Change { returned }) => returned,
+            Some(Pending::Fresh) | None => Vec::new(),
+        };
+        if let Some(kept) = state.kept.take() {
+            let rows = sided::all(&kept.writer.tables);
+            state.outlive(rows, kept, returned);
+        }
+        let mut lineage = Lineage::new(numbers, self.limits);
+        let done = lineage.become_this(policy, numbers);
+        if done.is_err() || lineage.is_empty() {
+            numbers.free(lineage.writer.numbers.all());
+            done?;
+            state.root = 0;
+            state.pending = (!state.old.is_empty()).then_some(Pending::Fresh);
+            return Ok(Build::default());
+        }
+        let returned = lineage.writer.numbers.returned();
+        numbers.free(returned);
+        state.root = lineage.root.number();
+        state.pending = Some(Pending::Fresh);
+        let write = sided::all(&lineage.writer.tables);
+        state.kept = Some(lineage);
+        Ok(Build {
+            root: state.root,
+            write,
+        })
+    }
+
+    /// Whether the tenant's last build is still to be settled or abandoned.
+    pub fn is_pending(&self, tenant: u32) -> bool {
+        let state = self.tenants.get(&tenant);
+        state.is_some_and(|state| state.pending.is_some())
+    }
+
+    /// What remains to be done once the root of the last build is the tenant's, and no packet can
+    /// be looking at what it replaced.
+    pub fn settle(&mut self, tenant: u32) -> Settling {
+        let mut settling = Settling::default();
+        let Some(state) = self.tenants.get_mut(&tenant) else {
+            return settling;
+        };
+        let Some(pending) = state.pending.take() else {
+            return settling;
+        };
+        if let Some(kept) = &mut state.kept {
+            if let Pending::Change { returned } = pending {
+                (settling.write, settling.delete) = sided::after_flip(&kept.writer.tables);
+                self.numbers.free(returned);
+            }
+            kept.writer.tables.settle();
+        }
+        for (rows, numbers) in std::mem::take(&mut state.old) {
+            settling.delete.add(rows);
+            self.numbers.free(numbers);
+        }
+        settling
+    }
+
+    /// Tells that the rows to be written after a flip could not be: the tenant's next build is
+    /// one beside the old one.
+    pub fn start_anew(&mut self, tenant: u32) {
+        if let Some(state) = self.tenants.get_mut(&tenant)
+            && let Some(kept) = state.kept.take()
+        {
+            state.outlive(sided::all(&kept.writer.tables), kept, Vec::new());
         }
     }
 
-    fn acquire_profile(&mut self, profile: &Arc<Profile>, added: &mut Rows) -> u32 {
-        let (number, new) = self.profiles.acquire(profile);
-        if new {
-            added.decisions.extend(decisions(number, profile));
-        }
-        number
-    }
-
-    fn unused_root(&mut self) -> u32 {
-        loop {
-            self.last_root = self.last_root.wrapping_add(1);
-            if self.last_root != 0 && !self.roots.contains_key(&self.last_root) {
-                return self.last_root;
+    /// Gives the last build up, which has not come into force: the rows to delete.
+    pub fn abandon(&mut self, tenant: u32) -> Rows {
+        let Some(state) = self.tenants.get_mut(&tenant) else {
+            return Rows::default();
+        };
+        let (Some(pending), Some(mut kept)) = (state.pending.take(), state.kept.take()) else {
+            return Rows::default();
+        };
+        match pending {
+            Pending::Fresh => {
+                self.numbers.free(kept.writer.numbers.all());
+                sided::all(&kept.writer.tables)
+            }
+            Pending::Change { returned } => {
+                let delete = sided::undo(&kept.writer.tables);
+                let rows = sided::as_before(&kept.writer.tables);
+                state.outlive(rows, kept, returned);
+                delete
             }
         }
     }
-}
 
-impl NumberedSet {
-    /// The set's own rows, without those of its profiles and of its sets for own addresses.
-    fn rows(&self, set: u32) -> Rows {
-        let mut rows = Rows::default();
-        for &(group, profile) in &self.groups {
-            rows.peer_groups.insert(PeerKey { set, group }, profile);
+    /// Forgets a tenant whose root is out of force, no packet looking at it: the rows to delete.
+    pub fn forget(&mut self, tenant: u32) -> Rows {
+        let mut delete = Rows::default();
+        let Some(state) = self.tenants.remove(&tenant) else {
+            return delete;
+        };
+        if let Some(mut kept) = state.kept {
+            delete.add(sided::all(&kept.writer.tables));
+            self.numbers.free(kept.writer.numbers.all());
         }
-        for &((group, prefix), profile) in &self.prefixes {
-            let key = PrefixKey {
-                set,
-                group,
-                address: prefix.address(),
-            };
-            let bits = PrefixKey::FIXED_BITS + u32::from(prefix.bits());
-            rows.peer_prefixes.insert((key, bits), profile);
+        for (rows, numbers) in state.old {
+            delete.add(rows);
+            self.numbers.free(numbers);
         }
-        for &(prefix, own) in &self.own {
-            let key = OwnKey {
-                set,
-                address: prefix.address(),
-            };
-            rows.own_addresses
-                .insert((key, OwnKey::FIXED_BITS + u32::from(prefix.bits())), own);
-        }
-        rows
+        delete
+    }
+
+    /// The tenants that have a policy here.
+    pub fn tenants(&self) -> impl Iterator<Item = u32> {
+        self.tenants.keys().copied()
     }
 }
 
-fn decisions(number: u32, profile: &Profile) -> impl Iterator<Item = (DecisionKey, Decision)> {
-    profile
-        .entries()
-        .iter()
-        .map(move |(selector, decision)| (DecisionKey::new(number, *selector), *decision))
+/// Compiles a policy on its own: a root and all of its rows, in which it can be asked.
+pub fn compile(policy: &TenantPolicy) -> Result<Build, PolicyError> {
+    compile_within(policy, Limits::default())
+}
+
+/// As [`compile`], with other limits.
+pub fn compile_within(policy: &TenantPolicy, limits: Limits) -> Result<Build, PolicyError> {
+    HostTables::within(0, limits).prepare(1, policy)
 }
 
 #[cfg(test)]

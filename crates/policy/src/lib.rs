@@ -1,41 +1,62 @@
 //! Rules as plain values, and the two ways to a verdict that are held to each other.
 //!
-//! - [`TenantPolicy`] is all that a verdict depends on: groups with their
-//!   policies, and rules with their names resolved.
+//! - [`TenantPolicy`] is all that a verdict depends on: groups with their policies and defaults,
+//!   policies with their places, and rules with their names resolved.
 //! - [`evaluate_reference`] answers by walking every rule: obvious by reading,
 //!   and what everything else is tested against.
-//! - [`compile`] turns a tenant's policy into rule sets and profiles, and refuses,
-//!   naming the rule, what would exceed the tenant's share.
-//! - [`HostTables`] numbers them by content and says which [`Rows`] a new build
-//!   adds to a host's tables, and which ones are to go with an old build.
+//! - [`HostTables`] compiles a tenant's policy, keeps what it has compiled, and says which
+//!   [`Rows`] a change writes and deletes. It refuses, naming the rule, what would exceed the
+//!   tenant's share.
 //! - [`Rows`] can be asked in user space by the function that the kernel runs,
 //!   `contiv_datapath_abi::policy::evaluate`.
 //!
+//! - [`explain`] says why, step by step, from rules and from tables; [`matrix`] says who may
+//!   reach whom on a port, and [`diff`] what a change would open or close.
+//!
 //! No clock, no I/O, no order that depends on hashing. The model with worked
-//! examples is in `docs/policy.md`, the reasons in `docs/adr/0002-policy-tables.md`.
+//! examples is in `docs/policy.md`, the reasons in `docs/adr/0002-policy-tables.md` and
+//! `docs/adr/0010-policy-to-full-depth.md`.
 
 #[cfg(test)]
 mod agreement;
-mod compile;
-mod compiled;
+#[cfg(test)]
+mod compared;
+mod diff;
 mod error;
+mod explain;
 mod host_tables;
-mod interner;
+mod lineage;
+mod matrix;
+mod numbers;
 mod prefix;
+mod prefix_table;
+mod profile;
 mod reference;
 mod rows;
+mod rule_set;
+mod sided;
+mod space;
 #[cfg(any(test, feature = "strategies"))]
 pub mod strategies;
+mod table;
 mod tenant;
+mod terms;
+mod writer;
 
-pub use compile::{compile, compile_within};
-pub use compiled::{CompiledPolicy, CompiledSet, GroupRules, Profile};
+pub use diff::{Change, Cut, Diff, diff};
 pub use error::{Limits, PolicyError};
-pub use host_tables::HostTables;
+pub use explain::{
+    Explanation, Miss, Names, Part, Party, PolicyExplained, Question, RuleExplained, SideExplained,
+    TierExplained, explain, explain_hosts, explain_side,
+};
+pub use host_tables::{Build, HostTables, Settling, compile, compile_within};
+pub use matrix::{Cell, Matrix, MatrixQuestion, matrix};
 pub use prefix::{Prefix, prefixes_of};
 pub use reference::evaluate_reference;
 pub use rows::Rows;
-pub use tenant::{PolicyRule, TenantPolicy};
+pub use tenant::{Defaults, IcmpMessage, Placement, PolicyRule, PortRange, TenantPolicy, Tier};
 
 /// The types that queries and verdicts are made of, shared with the kernel.
-pub use contiv_datapath_abi::policy::{Action, Direction, Query, Verdict, evaluate};
+pub use contiv_datapath_abi::policy::{
+    Action, Direction, Outcome, Query, Root, Sides, Verdict, evaluate,
+};

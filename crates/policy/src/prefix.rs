@@ -1,7 +1,7 @@
 //! Address prefixes in one 128-bit space, and ranges as the fewest of them.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use contiv_model::agent::AddressRange;
 
@@ -32,6 +32,27 @@ impl Prefix {
         self.bits
     }
 
+    /// Whether the addresses are mapped IPv4 ones.
+    pub fn is_v4(self) -> bool {
+        Prefix::IPV4.contains(self)
+    }
+
+    /// The prefix of fewer bits around this one.
+    pub(crate) fn shortened(self, bits: u8) -> Prefix {
+        Prefix {
+            address: self.address & mask(bits),
+            bits,
+        }
+    }
+
+    /// The last prefix, in order, that lies within this one.
+    pub(crate) fn last_within(self) -> Prefix {
+        Prefix {
+            address: self.address | !mask(self.bits),
+            bits: 128,
+        }
+    }
+
     /// Whether the other one lies within this one, or is the same.
     pub fn contains(self, other: Prefix) -> bool {
         self.bits <= other.bits && other.address & mask(self.bits) == self.address
@@ -47,23 +68,83 @@ pub(crate) fn mask(bits: u8) -> u128 {
 ///
 /// A range whose ends are of two families or in the wrong order holds nothing. An
 /// IPv6 range never holds mapped IPv4 addresses: prefixes inside [`Prefix::IPV4`]
-/// are left out here, larger ones that enclose it are shielded by the compiler.
+/// are left out here, larger ones that enclose it are not asked about IPv4.
 pub fn prefixes_of(ranges: &[AddressRange]) -> BTreeSet<Prefix> {
     let mut prefixes = BTreeSet::new();
-    for range in ranges {
-        match (range.first, range.last) {
-            (IpAddr::V4(first), IpAddr::V4(last)) => {
-                let [first, last] = [first, last].map(|a| a.to_ipv6_mapped().to_bits());
-                prefixes.extend(split(first, last));
-            }
-            (IpAddr::V6(first), IpAddr::V6(last)) => prefixes.extend(
-                split(first.to_bits(), last.to_bits())
-                    .filter(|prefix| !Prefix::IPV4.contains(*prefix)),
-            ),
-            _ => {}
-        }
+    for (v4, first, last) in ranges.iter().filter_map(bounds) {
+        prefixes.extend(split(first, last).filter(|prefix| v4 || !prefix.is_v4()));
     }
     prefixes
+}
+
+/// What is in some of the ranges, or anywhere when there are none, and in no exception.
+pub(crate) fn everything_but(
+    ranges: &[AddressRange],
+    except: &[AddressRange],
+) -> Vec<AddressRange> {
+    let everywhere = [
+        AddressRange {
+            first: Ipv4Addr::UNSPECIFIED.into(),
+            last: Ipv4Addr::BROADCAST.into(),
+        },
+        AddressRange {
+            first: Ipv6Addr::UNSPECIFIED.into(),
+            last: Ipv6Addr::from_bits(u128::MAX).into(),
+        },
+    ];
+    let ranges = if ranges.is_empty() {
+        &everywhere
+    } else {
+        ranges
+    };
+    let mut holes: Vec<(bool, u128, u128)> = except.iter().filter_map(bounds).collect();
+    holes.sort_unstable();
+    let mut left = Vec::new();
+    for (v4, mut first, last) in ranges.iter().filter_map(bounds) {
+        let inside = |hole: &&(bool, u128, u128)| hole.0 == v4;
+        let mut done = false;
+        for &(_, from, to) in holes.iter().filter(inside) {
+            if to < first || last < from {
+                continue;
+            }
+            if first < from {
+                left.push(range(v4, first, from - 1));
+            }
+            if to >= last {
+                done = true;
+                break;
+            }
+            first = to + 1;
+        }
+        if !done {
+            left.push(range(v4, first, last));
+        }
+    }
+    left
+}
+
+/// The family and the ends of a range that makes sense.
+fn bounds(range: &AddressRange) -> Option<(bool, u128, u128)> {
+    let (v4, first, last) = match (range.first, range.last) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            let [first, last] = [first, last].map(|a| a.to_ipv6_mapped().to_bits());
+            (true, first, last)
+        }
+        (IpAddr::V6(first), IpAddr::V6(last)) => (false, first.to_bits(), last.to_bits()),
+        _ => return None,
+    };
+    (first <= last).then_some((v4, first, last))
+}
+
+fn range(v4: bool, first: u128, last: u128) -> AddressRange {
+    let [first, last] = [first, last].map(|bits| {
+        if v4 {
+            IpAddr::V4(Ipv4Addr::from_bits(bits as u32))
+        } else {
+            IpAddr::V6(Ipv6Addr::from_bits(bits))
+        }
+    });
+    AddressRange { first, last }
 }
 
 /// Takes the largest aligned block from the front until nothing is left.
@@ -132,6 +213,29 @@ mod tests {
         assert!(of("10.0.0.2", "10.0.0.1").is_empty());
         assert!(of("10.0.0.2", "fd00::1").is_empty());
         assert!(of("::ffff:0:0", "::ffff:ffff:ffff").is_empty());
+    }
+
+    #[test]
+    fn exceptions_are_cut_out() {
+        let r = |first: &str, last: &str| AddressRange {
+            first: first.parse().unwrap(),
+            last: last.parse().unwrap(),
+        };
+        let ten = r("10.0.0.0", "10.0.0.9");
+        assert_eq!(
+            everything_but(
+                &[ten],
+                &[r("10.0.0.8", "10.0.0.255"), r("10.0.0.2", "10.0.0.3")]
+            ),
+            [r("10.0.0.0", "10.0.0.1"), r("10.0.0.4", "10.0.0.7")]
+        );
+        assert_eq!(everything_but(&[ten], &[ten]), []);
+        let [v4_before, v4_after, v6] = everything_but(&[], &[ten])[..] else {
+            panic!("three ranges are left of everything");
+        };
+        assert_eq!(v4_before, r("0.0.0.0", "9.255.255.255"));
+        assert_eq!(v4_after, r("10.0.0.10", "255.255.255.255"));
+        assert!(v6.first.is_ipv6());
     }
 
     #[test]

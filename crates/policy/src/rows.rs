@@ -3,23 +3,25 @@
 use std::collections::BTreeMap;
 
 use contiv_datapath_abi::policy::{
-    Decision, DecisionKey, OwnKey, PeerKey, PolicyTables, PrefixKey, RuleSet, Subject, SubjectKey,
+    Decision, DecisionKey, OwnKey, PeerKey, PolicyTables, PrefixKey, RuleSet, Sides, Subject,
+    SubjectKey,
 };
 
+use crate::Prefix;
 use crate::prefix::mask;
 
 /// Rows of the five tables. Where a key comes with a `u32`, that is the prefix
 /// length before the key of a longest-prefix map, fixed bits included.
 ///
-/// It is what a change adds or removes, and when all changes are applied to one
+/// It is what a change writes or deletes, and when all changes are applied to one
 /// value, a copy of the kernel's tables that can be asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
-    pub subjects: BTreeMap<SubjectKey, Subject>,
-    pub own_addresses: BTreeMap<(OwnKey, u32), RuleSet>,
-    pub peer_groups: BTreeMap<PeerKey, u32>,
-    pub peer_prefixes: BTreeMap<(PrefixKey, u32), u32>,
-    pub decisions: BTreeMap<DecisionKey, Decision>,
+    pub subjects: BTreeMap<SubjectKey, Sides<Subject>>,
+    pub own_addresses: BTreeMap<(OwnKey, u32), Sides<RuleSet>>,
+    pub peer_groups: BTreeMap<PeerKey, Sides<u32>>,
+    pub peer_prefixes: BTreeMap<(PrefixKey, u32), Sides<u32>>,
+    pub decisions: BTreeMap<DecisionKey, Sides<Decision>>,
 }
 
 impl Rows {
@@ -61,41 +63,53 @@ impl Rows {
 }
 
 impl PolicyTables for Rows {
-    fn subject(&self, key: &SubjectKey) -> Option<Subject> {
-        self.subjects.get(key).copied()
+    fn subject(&self, key: &SubjectKey) -> Option<&Sides<Subject>> {
+        self.subjects.get(key)
     }
 
-    fn own_address(&self, key: &OwnKey) -> Option<RuleSet> {
-        longest_first(key.address).find_map(|(address, bits)| {
-            let key = OwnKey { address, ..*key };
-            self.own_addresses
-                .get(&(key, OwnKey::FIXED_BITS + bits))
-                .copied()
+    fn own_address(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<RuleSet>> {
+        longest_first(*address, scope).find_map(|(address, bits)| {
+            let key = OwnKey {
+                set,
+                scope,
+                address,
+            };
+            self.own_addresses.get(&(key, OwnKey::FIXED_BITS + bits))
         })
     }
 
-    fn peer_group(&self, key: &PeerKey) -> Option<u32> {
-        self.peer_groups.get(key).copied()
+    fn peer_group(&self, key: &PeerKey) -> Option<&Sides<u32>> {
+        self.peer_groups.get(key)
     }
 
-    fn peer_prefix(&self, key: &PrefixKey) -> Option<u32> {
-        longest_first(key.address).find_map(|(address, bits)| {
-            let key = PrefixKey { address, ..*key };
-            self.peer_prefixes
-                .get(&(key, PrefixKey::FIXED_BITS + bits))
-                .copied()
+    fn peer_prefix(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<u32>> {
+        longest_first(*address, scope).find_map(|(address, bits)| {
+            let key = PrefixKey {
+                set,
+                scope,
+                address,
+            };
+            self.peer_prefixes.get(&(key, PrefixKey::FIXED_BITS + bits))
         })
     }
 
-    fn decision(&self, key: &DecisionKey) -> Option<Decision> {
-        self.decisions.get(key).copied()
+    fn decision(&self, key: &DecisionKey) -> Option<&Sides<Decision>> {
+        self.decisions.get(key)
     }
 }
 
-/// The prefixes that hold an address, the longest first.
-fn longest_first(address: [u8; 16]) -> impl Iterator<Item = ([u8; 16], u32)> {
+/// The prefixes of a scope that hold an address, the longest first.
+pub(crate) fn longest_first(
+    address: [u8; 16],
+    scope: u32,
+) -> impl Iterator<Item = ([u8; 16], u32)> {
     let address = u128::from_be_bytes(address);
-    (0..=128u8)
+    let shortest = if scope & PrefixKey::V4 == 0 {
+        0
+    } else {
+        Prefix::IPV4.bits()
+    };
+    (shortest..=128)
         .rev()
         .map(move |bits| ((address & mask(bits)).to_be_bytes(), u32::from(bits)))
 }

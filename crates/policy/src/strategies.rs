@@ -5,7 +5,11 @@
 //! per family: prefixes of a spine nest as deep as there are bits, and a query
 //! leaves the spine at any of them.
 
+mod edits;
+
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use contiv_datapath_abi::policy::{Action, Direction, FIRST_RULE, ICMP, ICMPV6, Query, TCP, UDP};
 use contiv_model::agent::AddressRange;
@@ -14,7 +18,9 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::{PolicyRule, TenantPolicy};
+pub use edits::history;
+
+use crate::{Defaults, IcmpMessage, Placement, PolicyRule, PortRange, TenantPolicy, Tier};
 
 /// All generated IPv4 addresses and prefixes branch off this address.
 pub const SPINE_V4: Ipv4Addr = Ipv4Addr::new(10, 170, 85, 90);
@@ -46,58 +52,125 @@ pub fn case(rules: usize, queries: usize) -> impl Strategy<Value = Case> {
     })
 }
 
-/// A policy of at most `rules` rules in four policies.
+/// A policy of at most `rules` rules in six policies.
 pub fn tenant_policy(rules: usize) -> impl Strategy<Value = TenantPolicy> {
-    let names = || select(vec!["a", "b", "c", "d"]).prop_map(str::to_owned);
-    let groups = vec(btree_set(names(), 0..4), 1 + LAST_GROUP as usize);
-    (groups, vec(rule(names()), 0..=rules)).prop_map(|(groups, mut rules)| {
-        // Numbers are unique; their order is not that of the list.
-        for (index, rule) in rules.iter_mut().enumerate() {
-            rule.number = FIRST_RULE + (index as u32 * 7) % 1009;
-            rule.id = rule.number.to_string();
-        }
-        TenantPolicy {
+    let names = || select(vec!["a", "b", "c", "d", "e", "f"]).prop_map(str::to_owned);
+    let groups = vec(btree_set(names(), 0..5), 1 + LAST_GROUP as usize);
+    let places = prop_oneof![
+        1 => Just(BTreeMap::new()),
+        2 => prop::collection::btree_map(names(), placement(), 0..5),
+    ];
+    let defaults = prop_oneof![
+        1 => Just(BTreeMap::new()),
+        1 => prop::collection::btree_map(1..=LAST_GROUP, defaults(), 0..4),
+    ];
+    (groups, places, defaults, vec(rule(names()), 0..=rules)).prop_map(
+        |(groups, policies, defaults, rules)| TenantPolicy {
             groups: (0..).zip(groups).collect(),
-            rules,
-        }
+            defaults,
+            policies,
+            rules: numbered(rules),
+        },
+    )
+}
+
+/// Numbers are unique; their order is not that of the list.
+fn numbered(rules: Vec<PolicyRule>) -> Vec<Arc<PolicyRule>> {
+    let numbers = (0..).map(|index: u32| FIRST_RULE + index * 7 % 1009);
+    let rules = numbers.zip(rules).map(|(number, rule)| PolicyRule {
+        number,
+        id: number.to_string(),
+        ..rule
+    });
+    rules.map(Arc::new).collect()
+}
+
+fn placement() -> impl Strategy<Value = Placement> {
+    let tier = select(vec![
+        Tier::Admin,
+        Tier::Normal,
+        Tier::Normal,
+        Tier::Baseline,
+    ]);
+    let order = prop_oneof![3 => Just(0u16), 1 => 1..3u16, 1 => Just(16_383)];
+    (tier, order, prop::bool::weighted(0.2)).prop_map(|(tier, order, staged)| Placement {
+        tier,
+        order,
+        staged,
     })
 }
 
+fn defaults() -> impl Strategy<Value = Defaults> {
+    let action = || select(vec![Action::Allow, Action::Deny]);
+    (action(), action()).prop_map(|(receiving, sending)| Defaults { receiving, sending })
+}
+
 fn rule(policy: impl Strategy<Value = String>) -> impl Strategy<Value = PolicyRule> {
-    let place = (
-        policy,
-        direction(),
-        prop_oneof![4 => Just(0u16), 1 => 1..3u16],
-    );
+    let place = (policy, direction());
     let outcome = (
         select(vec![1u32, 2, 100]),
-        select(vec![Action::Allow, Action::Deny]),
+        prop_oneof![4 => Just(Action::Allow), 4 => Just(Action::Deny), 1 => Just(Action::Pass)],
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.2),
     );
     let peer = (
         option::weighted(0.4, 0..=LAST_GROUP + 1),
         prop_oneof![2 => Just(vec![]), 3 => vec(address_range(), 1..4)],
+        prop_oneof![6 => Just(vec![]), 1 => vec(address_range(), 1..3)],
     );
     let own = prop_oneof![4 => Just(vec![]), 1 => vec(address_range(), 1..3)];
     let packets = (
         option::of(protocol()),
-        option::weighted(0.6, select(PORTS.to_vec())),
+        prop_oneof![4 => Just(vec![]), 6 => vec(port_range(), 1..4)],
+        prop_oneof![9 => Just(vec![]), 1 => vec(icmp_message(), 1..3)],
     );
     (place, outcome, peer, own, packets).prop_map(|(place, outcome, peer, own, packets)| {
+        let (protocol, mut ports, icmp) = packets;
+        if matches!(protocol, Some(ICMP | ICMPV6)) && !icmp.is_empty() {
+            ports.clear();
+        }
         PolicyRule {
-            number: 0,
-            policy: place.0,
-            id: String::new(),
-            direction: place.1,
-            order: place.2,
             priority: outcome.0,
-            action: outcome.1,
             peer_group: peer.0,
             peer_addresses: peer.1,
+            peer_except: peer.2,
             own_addresses: own,
-            protocol: packets.0,
-            port: packets.1,
+            protocol,
+            ports,
+            icmp,
+            log: outcome.2,
+            keep_established: outcome.3,
+            ..PolicyRule::new(FIRST_RULE, &place.0, place.1, outcome.1)
         }
     })
+}
+
+/// One port, or a range that begins or ends at one; now and then one in the wrong order.
+fn port_range() -> impl Strategy<Value = PortRange> {
+    let between = (port(), port()).prop_map(|(a, b)| PortRange {
+        first: a.min(b),
+        last: a.max(b),
+    });
+    let odd = (port(), port()).prop_map(|(first, last)| PortRange { first, last });
+    prop_oneof![6 => select(PORTS.to_vec()).prop_map(PortRange::from), 5 => between, 1 => odd]
+}
+
+fn icmp_message() -> impl Strategy<Value = IcmpMessage> {
+    let kind = select(vec![0u8, 3, 8, 128, 255]);
+    (kind, option::of(select(vec![0u8, 4, 255])))
+        .prop_map(|(kind, code)| IcmpMessage { kind, code })
+}
+
+/// Ports at which ranges begin and end, and those beside them.
+fn port() -> impl Strategy<Value = u16> {
+    let edge = select(vec![
+        0u16, 1, 22, 80, 255, 256, 443, 4_095, 4_096, 8_000, 8_191, 65_535,
+    ]);
+    prop_oneof![
+        4 => edge.clone(),
+        2 => (edge, -1..=1i16).prop_map(|(port, step)| port.wrapping_add_signed(step)),
+        1 => any::<u16>(),
+    ]
 }
 
 fn direction() -> impl Strategy<Value = Direction> {
@@ -172,10 +245,10 @@ pub fn mapped(address: IpAddr) -> [u8; 16] {
 /// Addresses at which some rule begins or ends to match, on both sides of the edge.
 /// Only such as an endpoint can have.
 fn edges(policy: &TenantPolicy) -> Vec<IpAddr> {
-    let ranges = policy
-        .rules
-        .iter()
-        .flat_map(|rule| rule.peer_addresses.iter().chain(&rule.own_addresses));
+    let ranges = policy.rules.iter().flat_map(|rule| {
+        let peer = rule.peer_addresses.iter().chain(&rule.peer_except);
+        peer.chain(&rule.own_addresses)
+    });
     let mut edges: Vec<IpAddr> = ranges
         .flat_map(|range| {
             let (before, after) = (step(range.first, false), step(range.last, true));
@@ -228,14 +301,19 @@ fn query(edges: Vec<IpAddr>) -> impl Strategy<Value = Query> {
             near(&edges, v4).prop_map(mapped),
         )
     });
-    let port = prop_oneof![6 => select(PORTS.to_vec()), 1 => Just(81u16), 1 => Just(0u16)];
     let groups = (0..=LAST_GROUP + 1, 0..=LAST_GROUP + 1);
-    (addresses, groups, direction(), protocol(), port).prop_map(
-        |((own_address, peer_address), (subject_group, peer_group), direction, protocol, port)| {
-            let port = if matches!(protocol, TCP | UDP) {
-                port
-            } else {
-                0
+    (addresses, groups, direction(), protocol(), detail()).prop_map(
+        |(
+            (own_address, peer_address),
+            (subject_group, peer_group),
+            direction,
+            protocol,
+            detail,
+        )| {
+            let port = match protocol {
+                TCP | UDP => detail.0,
+                ICMP | ICMPV6 => detail.1,
+                _ => 0,
             };
             Query {
                 root: 0,
@@ -249,6 +327,13 @@ fn query(edges: Vec<IpAddr>) -> impl Strategy<Value = Query> {
             }
         },
     )
+}
+
+/// A port, and an ICMP message in its place.
+fn detail() -> impl Strategy<Value = (u16, u16)> {
+    let message = icmp_message().prop_map(|m| u16::from_be_bytes([m.kind, m.code.unwrap_or(1)]));
+    let port = prop_oneof![3 => select(PORTS.to_vec()), 4 => port()];
+    (port, message)
 }
 
 /// An edge of the family, or a way off its spine.

@@ -50,6 +50,7 @@ impl Fabric for Sketch {
         Verdict {
             action,
             rule: RULE_DEFAULT + query.subject_group,
+            ..Verdict::DEFAULT
         }
     }
 }

@@ -69,6 +69,9 @@ impl Plane {
                 None => self.tenants.set_mode(*number, desired.routing),
             };
             let set = lacks.note(Subject::Tenant(*number), set);
+            if set.is_none() {
+                self.policies.abandon(*number);
+            }
             if set.is_some() && self.policies.has(*number) {
                 self.ready.insert(*number);
             }

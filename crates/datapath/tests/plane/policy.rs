@@ -24,7 +24,7 @@ both_ways!(
 fn only_port(port: u16) -> Vec<PolicyRule> {
     let allow = PolicyRule {
         protocol: Some(6),
-        port: Some(port),
+        ports: vec![port.into()],
         ..incoming(17, DB, 10, Action::Allow)
     };
     vec![incoming(16, DB, 1, Action::Deny), allow]
@@ -94,7 +94,7 @@ fn an_unrelated_change_leaves_connections_alone(attach: Attach) {
         let mut rules = only_port(8000);
         rules.push(PolicyRule {
             protocol: Some(17),
-            port: Some(port),
+            ports: vec![port.into()],
             ..incoming(18, DB, 10, Action::Allow)
         });
         site.policy(DEFAULT, &[DB], rules);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use contiv_datapath::spec::{Desired, EndpointSpec, NetworkSpec, TenantSpec, link_names};
@@ -198,7 +199,8 @@ impl Site {
         let policies = |group: &u32| (*group, BTreeSet::from([group.to_string()]));
         let policy = TenantPolicy {
             groups: groups.iter().map(policies).collect::<BTreeMap<_, _>>(),
-            rules,
+            rules: rules.into_iter().map(Arc::new).collect(),
+            ..TenantPolicy::default()
         };
         self.desired.tenants.get_mut(&tenant).unwrap().policy = policy;
     }
@@ -235,17 +237,7 @@ impl Container {
 /// A rule of the policy of `group`: what members receive.
 pub(crate) fn incoming(number: u32, group: u32, priority: u32, action: Action) -> PolicyRule {
     PolicyRule {
-        number,
-        policy: group.to_string(),
-        id: number.to_string(),
-        direction: Direction::In,
-        order: 0,
         priority,
-        action,
-        peer_group: None,
-        peer_addresses: Vec::new(),
-        own_addresses: Vec::new(),
-        protocol: None,
-        port: None,
+        ..PolicyRule::new(number, &group.to_string(), Direction::In, action)
     }
 }

@@ -12,12 +12,15 @@ use contiv_datapath_abi::policy::{
 };
 use contiv_datapath_abi::tenant::{Network, Tenant};
 use contiv_policy::strategies::{Case, case};
-use contiv_policy::{HostTables, Rows, TenantPolicy, compile, evaluate_reference};
+use contiv_policy::{HostTables, Rows, TenantPolicy, evaluate_reference};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRunner};
 
 use crate::frames::Way;
 use crate::rig::{A, B, DROPPED, REDIRECTED, Rig, key, mac};
+
+/// The identifier of pings.
+const PING: u16 = 9;
 
 #[test]
 fn the_kernel_says_what_the_tables_and_the_reference_say() {
@@ -29,17 +32,19 @@ fn the_kernel_says_what_the_tables_and_the_reference_say() {
         ..Network::default()
     };
     rig.prefix(1, [0; 16], 0, network);
-    let rig = std::cell::RefCell::new((rig, HostTables::after(0), 0));
+    let rig = std::cell::RefCell::new((rig, HostTables::after(0), Rows::default(), 0));
     let config = Config {
         cases: Config::default().cases.max(24) * 2,
         rng_algorithm: RngAlgorithm::XorShift,
         ..Config::default()
     };
     let outcome = TestRunner::new(config).run(&case(24, 12), |Case { policy, queries }| {
-        let (rig, host, generation) = &mut *rig.borrow_mut();
-        let (root, rows) = host.install(&compile(&policy).unwrap());
-        rig.policy(&rows);
-        // A failure leaves rows behind, which the next build neither needs nor meets.
+        let (rig, host, rows, generation) = &mut *rig.borrow_mut();
+        // Each case is a change of the one before it.
+        let build = host.prepare(1, &policy).unwrap();
+        let root = build.root;
+        rig.policy(&build.write);
+        rows.add(build.write);
         for query in &queries {
             *generation += 1;
             rig.tenant(
@@ -50,9 +55,13 @@ fn the_kernel_says_what_the_tables_and_the_reference_say() {
                     ..Tenant::default()
                 },
             );
-            agree(rig, &policy, &rows, &Query { root, ..*query })?;
+            agree(rig, &policy, rows, &Query { root, ..*query })?;
         }
-        rig.forget(&host.remove(root));
+        let settling = host.settle(1);
+        rig.policy(&settling.write);
+        rig.forget(&settling.delete);
+        rows.add(settling.write);
+        rows.remove(&settling.delete);
         Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
@@ -67,6 +76,14 @@ fn agree(
     if asked.own_address == asked.peer_address {
         return Ok(());
     }
+    // Pings are told apart by their identifier, and that is what the policy is asked about.
+    let asked = &Query {
+        port: match asked.protocol {
+            ICMP | ICMPV6 => PING,
+            _ => asked.port,
+        },
+        ..*asked
+    };
     let outgoing = match asked.direction {
         Direction::Out => *asked,
         Direction::In => other_side(asked),
@@ -138,8 +155,8 @@ fn ask(rig: &mut Rig, query: &Query) -> (Flow, u32) {
     let (frame, ports) = match query.protocol {
         TCP => (way.tcp(4000, query.port, "S"), (4000, query.port)),
         UDP => (way.udp(4000, query.port, b"?"), (4000, query.port)),
-        ICMP if source.is_ipv4() => (way.ping(9, b"?"), (9, 9)),
-        ICMPV6 if source.is_ipv6() => (way.ping(9, b"?"), (9, 9)),
+        ICMP if source.is_ipv4() => (way.ping(PING, b"?"), (PING, PING)),
+        ICMPV6 if source.is_ipv6() => (way.ping(PING, b"?"), (PING, PING)),
         other => (way.raw(other, b"some other protocol"), (0, 0)),
     };
     let action = rig.send(A, &frame).0;

@@ -1,10 +1,12 @@
 //! Rules that come, go, and cut what they allowed.
 
+use std::sync::Arc;
+
 use contiv_datapath_abi::counter::Reason;
 use contiv_datapath_abi::flow::Flow;
 use contiv_datapath_abi::policy::{Action, Direction, TCP, UDP};
 use contiv_datapath_abi::tenant::Tenant;
-use contiv_policy::{HostTables, PolicyRule, TenantPolicy, compile};
+use contiv_policy::{Build, HostTables, PolicyRule, PortRange, TenantPolicy};
 
 use crate::frames::{Way, v4};
 use crate::rig::{A, B, HOST, HOST_MAC, Rig, key, mac, v6};
@@ -31,28 +33,23 @@ impl Guarded {
 
     /// Denies all that the group receives, but for TCP to these ports.
     fn open(&mut self, ports: &[u16]) {
-        let rule = |number, priority, action, protocol, port| PolicyRule {
-            number,
-            policy: "p".to_owned(),
-            id: number.to_string(),
-            direction: Direction::In,
-            order: 0,
+        let rule = |number, priority, action, protocol, port: Option<u16>| PolicyRule {
             priority,
-            action,
-            peer_group: None,
-            peer_addresses: vec![],
-            own_addresses: vec![],
             protocol,
-            port,
+            ports: port.map(PortRange::from).into_iter().collect(),
+            ..PolicyRule::new(number, "p", Direction::In, action)
         };
         let allow = |port: &u16| rule(u32::from(*port), 10, Action::Allow, Some(TCP), Some(*port));
         let mut rules: Vec<_> = ports.iter().map(allow).collect();
         rules.push(rule(16, 1, Action::Deny, None, None));
         let groups = [(GROUP, ["p".to_owned()].into())].into();
-        let (root, rows) = self
-            .host
-            .install(&compile(&TenantPolicy { groups, rules }).unwrap());
-        self.rig.policy(&rows);
+        let policy = TenantPolicy {
+            groups,
+            rules: rules.into_iter().map(Arc::new).collect(),
+            ..TenantPolicy::default()
+        };
+        let Build { root, write } = self.host.prepare(1, &policy).unwrap();
+        self.rig.policy(&write);
         self.generation += 1;
         let generation = self.generation;
         self.rig.tenant(
@@ -63,6 +60,9 @@ impl Guarded {
                 ..Tenant::default()
             },
         );
+        let settling = self.host.settle(1);
+        self.rig.policy(&settling.write);
+        self.rig.forget(&settling.delete);
     }
 }
 

@@ -1,5 +1,6 @@
 use Action::{Allow, Deny};
 use contiv_datapath_abi::policy::Direction;
+use std::sync::Arc;
 
 use super::*;
 
@@ -16,9 +17,10 @@ fn ask(rules: impl IntoIterator<Item = PolicyRule>, query: Query) -> (Action, u3
             (3, ["p".to_owned()].into()),
         ]
         .into(),
-        rules: rules.into_iter().collect(),
+        rules: rules.into_iter().map(Arc::new).collect(),
+        ..TenantPolicy::default()
     };
-    let Verdict { action, rule } = evaluate_reference(&policy, &query);
+    let Verdict { action, rule, .. } = evaluate_reference(&policy, &query);
     (action, rule)
 }
 
@@ -37,18 +39,8 @@ fn query() -> Query {
 
 fn rule(number: u32, priority: u32, action: Action) -> PolicyRule {
     PolicyRule {
-        number,
-        policy: "p".to_owned(),
-        id: number.to_string(),
-        direction: Direction::In,
-        order: 0,
         priority,
-        action,
-        peer_group: None,
-        peer_addresses: vec![],
-        own_addresses: vec![],
-        protocol: None,
-        port: None,
+        ..PolicyRule::new(number, "p", Direction::In, action)
     }
 }
 
@@ -188,7 +180,7 @@ fn a_rule_may_be_for_one_own_address() {
 fn ports_are_those_of_tcp_and_udp() {
     let port = |protocol| PolicyRule {
         protocol,
-        port: Some(80),
+        ports: vec![80.into()],
         ..rule(16, 1, Deny)
     };
     let packet = |protocol, port| Query {
@@ -219,4 +211,112 @@ fn icmp_is_that_of_both_families() {
     assert_eq!(ask([icmp(ICMP)], packet(ICMPV6)), (Deny, 16));
     assert_eq!(ask([icmp(ICMPV6)], packet(ICMP)), DEFAULT);
     assert_eq!(ask([icmp(ICMP)], packet(TCP)), DEFAULT);
+}
+
+/// As `ask`, with places of policies; `p` and `q` are group 1's.
+fn placed(
+    rules: impl IntoIterator<Item = PolicyRule>,
+    places: &[(&str, Tier, u16, bool)],
+) -> Verdict {
+    let place = |&(name, tier, order, staged): &(&str, Tier, u16, bool)| {
+        let place = crate::Placement {
+            tier,
+            order,
+            staged,
+        };
+        (name.to_owned(), place)
+    };
+    let policy = TenantPolicy {
+        groups: [(1, ["p".to_owned(), "q".to_owned()].into())].into(),
+        policies: places.iter().map(place).collect(),
+        rules: rules.into_iter().map(Arc::new).collect(),
+        ..TenantPolicy::default()
+    };
+    evaluate_reference(&policy, &query())
+}
+
+fn of_q(rule: PolicyRule) -> PolicyRule {
+    PolicyRule {
+        policy: "q".to_owned(),
+        ..rule
+    }
+}
+
+#[test]
+fn an_earlier_tier_decides_unless_it_passes() {
+    let places = [("q", Tier::Admin, 0, false)];
+    let rules = |action| [rule(16, 100, Deny), of_q(rule(17, 1, action))];
+    assert_eq!(placed(rules(Allow), &places).rule, 17);
+    assert_eq!(placed(rules(Action::Pass), &places).rule, 16);
+    let baseline = [("q", Tier::Baseline, 0, false)];
+    assert_eq!(placed(rules(Allow), &baseline).rule, 16);
+    assert_eq!(
+        placed([of_q(rule(17, 1, Action::Pass))], &places),
+        Verdict::DEFAULT
+    );
+}
+
+#[test]
+fn the_order_of_policies_goes_before_priorities() {
+    let rules = [rule(16, 100, Deny), of_q(rule(17, 1, Allow))];
+    let places = [("q", Tier::Normal, 7, false)];
+    assert_eq!(placed(rules, &places).rule, 17);
+}
+
+#[test]
+fn staged_policies_are_told_and_not_enforced() {
+    let places = [("q", Tier::Normal, 0, true)];
+    let verdict = placed([rule(16, 1, Allow), of_q(rule(17, 9, Deny))], &places);
+    assert_eq!((verdict.action, verdict.rule), (Allow, 16));
+    let staged = verdict.staged.unwrap();
+    assert_eq!((staged.action, staged.rule), (Deny, 17));
+    let weaker = placed([rule(16, 10, Allow), of_q(rule(17, 9, Deny))], &places);
+    assert_eq!(weaker.staged, None);
+}
+
+#[test]
+fn types_of_icmp_are_those_of_one_family() {
+    let ping = PolicyRule {
+        protocol: Some(ICMP),
+        icmp: vec![crate::IcmpMessage {
+            kind: 8,
+            code: None,
+        }],
+        ..rule(16, 1, Deny)
+    };
+    let packet = |protocol, kind: u8, code: u8| Query {
+        protocol,
+        port: u16::from_be_bytes([kind, code]),
+        ..query()
+    };
+    assert_eq!(ask([ping.clone()], packet(ICMP, 8, 3)), (Deny, 16));
+    assert_eq!(ask([ping.clone()], packet(ICMP, 0, 0)), DEFAULT);
+    assert_eq!(ask([ping], packet(ICMPV6, 8, 3)), DEFAULT);
+}
+
+#[test]
+fn a_group_may_deny_what_nothing_matches() {
+    let mut policy = TenantPolicy::default();
+    let defaults = crate::Defaults {
+        receiving: Deny,
+        ..crate::Defaults::default()
+    };
+    policy.defaults.insert(1, defaults);
+    let verdict = evaluate_reference(&policy, &query());
+    assert_eq!((verdict.action, verdict.rule), (Deny, 3));
+    let out = Query {
+        direction: Direction::Out,
+        ..query()
+    };
+    assert_eq!(evaluate_reference(&policy, &out), Verdict::DEFAULT);
+}
+
+#[test]
+fn exceptions_are_taken_out() {
+    let except = |a| PolicyRule {
+        peer_except: range(a, a),
+        ..rule(16, 1, Deny)
+    };
+    assert_eq!(verdict([except("10.1.1.1")]), DEFAULT);
+    assert_eq!(verdict([except("10.1.1.2")]), (Deny, 16));
 }

@@ -3,7 +3,7 @@
 use aya::maps::LpmTrie;
 use aya::maps::lpm_trie::Key;
 use contiv_datapath::program::Row;
-use contiv_datapath_abi::policy::RuleSet;
+use contiv_datapath_abi::policy::{RuleSet, Sides};
 use contiv_datapath_abi::{Plain, maps};
 use contiv_policy::Rows;
 
@@ -73,12 +73,12 @@ impl Rig {
             rows.decisions.iter().map(|(k, v)| (k, *v)),
         );
         let map = self.programs.ebpf.map_mut(maps::POLICY_OWN).unwrap();
-        let mut trie = LpmTrie::<_, Row<_>, Row<RuleSet>>::try_from(map).unwrap();
+        let mut trie = LpmTrie::<_, Row<_>, Row<Sides<RuleSet>>>::try_from(map).unwrap();
         for (key, bits) in rows.own_addresses.keys() {
             trie.remove(&Key::new(*bits, Row(*key))).unwrap();
         }
         let map = self.programs.ebpf.map_mut(maps::POLICY_PREFIXES).unwrap();
-        let mut trie = LpmTrie::<_, Row<_>, Row<u32>>::try_from(map).unwrap();
+        let mut trie = LpmTrie::<_, Row<_>, Row<Sides<u32>>>::try_from(map).unwrap();
         for (key, bits) in rows.peer_prefixes.keys() {
             trie.remove(&Key::new(*bits, Row(*key))).unwrap();
         }

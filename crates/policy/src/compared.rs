@@ -1,0 +1,146 @@
+//! Matrices and differences against the reference evaluator, question by question.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv6Addr};
+
+use contiv_datapath_abi::policy::{Action, Direction, ICMP, ICMPV6, Query, TCP, UDP};
+use contiv_model::agent::AddressRange;
+use proptest::prelude::*;
+
+use crate::diff::groups;
+use crate::space::protocols;
+use crate::strategies::{Case, case, history};
+use crate::{
+    Cell, Change, MatrixQuestion, Party, Question, TenantPolicy, diff, evaluate_reference, matrix,
+};
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 40,
+        failure_persistence: None,
+        rng_algorithm: proptest::test_runner::RngAlgorithm::XorShift,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_difference_is_what_both_references_say(
+        history in history(8, 3),
+        Case { queries, .. } in case(3, 40),
+    ) {
+        let (old, new) = (&history[0], &history[history.len() - 1]);
+        let found = diff(old, new, 200_000).unwrap();
+        if found.cut.is_some() {
+            return Ok(());
+        }
+        let edges = old.rules.iter().chain(&new.rules).flat_map(|rule| {
+            rule.ports.iter().flat_map(|r| [r.first, r.last, r.last.wrapping_add(1)])
+        });
+        let (named, groups) = (protocols(&[old, new]), groups(&[old, new]));
+        let edges: Vec<u16> = edges.take(6).collect();
+        for query in &queries {
+            let ports = match query.protocol {
+                TCP | UDP => edges.iter().copied().chain([query.port]).collect(),
+                _ => vec![query.port],
+            };
+            for port in ports {
+                let mut question = Question { port, ..asked(query) };
+                for party in [&mut question.from, &mut question.to] {
+                    if !groups.contains(&party.group) {
+                        party.group = 0;
+                    }
+                }
+                let (before, after) = (open(old, &question), open(new, &question));
+                let told: Vec<Action> = found
+                    .changes
+                    .iter()
+                    .filter(|change| covers(change, &named, &question))
+                    .map(|change| change.becomes)
+                    .collect();
+                let expected = match (before, after) {
+                    (false, true) => vec![Action::Allow],
+                    (true, false) => vec![Action::Deny],
+                    _ => vec![],
+                };
+                prop_assert_eq!(told, expected, "{:?} {:#?}", question, found.changes);
+            }
+        }
+    }
+
+    #[test]
+    fn a_cell_is_what_the_reference_says_of_all(case in case(10, 60)) {
+        for protocol in [TCP, 47] {
+            let port = if protocol == TCP { 80 } else { 0 };
+            let question = MatrixQuestion {
+                protocol,
+                port,
+                groups: (0..=5).collect(),
+                ..MatrixQuestion::default()
+            };
+            let answer = matrix(&case.policy, &question).unwrap();
+            for query in &case.queries {
+                let asked = Question { protocol, port, ..asked(query) };
+                if asked.from.group > 5 || asked.to.group > 5 {
+                    continue;
+                }
+                let cell = answer.cells[asked.from.group as usize][asked.to.group as usize];
+                let is_open = open(&case.policy, &asked);
+                match cell {
+                    Cell::Open { .. } => prop_assert!(is_open, "{:?}", asked),
+                    Cell::Closed { .. } => prop_assert!(!is_open, "{:?}", asked),
+                    Cell::Depends { open, of } => prop_assert!(0 < open && open < of),
+                    Cell::Nobody => prop_assert!(false, "{:?}", asked),
+                }
+            }
+        }
+    }
+}
+
+/// The connection that a query of one side is about.
+fn asked(query: &Query) -> Question {
+    let address = |bytes| Ipv6Addr::from(bytes).to_canonical();
+    let own = Party {
+        group: query.subject_group,
+        address: address(query.own_address),
+    };
+    let peer = Party {
+        group: query.peer_group,
+        address: address(query.peer_address),
+    };
+    let (from, to) = match query.direction {
+        Direction::In => (peer, own),
+        Direction::Out => (own, peer),
+    };
+    Question {
+        from,
+        to,
+        protocol: query.protocol,
+        port: query.port,
+    }
+}
+
+fn open(policy: &TenantPolicy, question: &Question) -> bool {
+    [Direction::In, Direction::Out]
+        .into_iter()
+        .all(|direction| {
+            evaluate_reference(policy, &question.query(direction, 0)).action == Action::Allow
+        })
+}
+
+fn covers(change: &Change, named: &BTreeSet<u8>, question: &Question) -> bool {
+    let within = |range: Option<AddressRange>, address: IpAddr| {
+        range.is_none_or(|r| {
+            r.first.is_ipv4() == address.is_ipv4() && r.first <= address && address <= r.last
+        })
+    };
+    let protocol = match change.protocol {
+        Some(protocol) => protocol == question.protocol,
+        None => !named.contains(&question.protocol),
+    };
+    change.from == question.from.group
+        && change.to == question.to.group
+        && protocol
+        && within(change.from_addresses, question.from.address)
+        && within(change.to_addresses, question.to.address)
+        && (!matches!(question.protocol, TCP | UDP | ICMP | ICMPV6)
+            || (change.ports.first..=change.ports.last).contains(&question.port))
+}

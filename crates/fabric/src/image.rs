@@ -8,13 +8,10 @@ mod addresses;
 mod applied;
 mod ask;
 mod index;
-mod pool;
 mod read;
 
 pub use addresses::AddressOwner;
 pub use applied::{Applied, Before};
-
-pub(crate) use pool::{Pool, text};
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 
 mod conditions;
 
-use contiv_ipam::{NumberPool, RangeSet};
+use contiv_ipam::{Family, NumberPool, RangeSet};
 use contiv_model::agent::{Encap, ObjectKind, PoolRef};
 use contiv_model::inspect::{
     EndpointOper, GlobalOper, GroupOper, NetworkOper, PolicyOper, RuleOper, TenantOper,
@@ -10,7 +10,7 @@ use contiv_model::inspect::{
 };
 use contiv_model::parsed::NetworkType;
 
-use crate::image::{Image, KnownNetwork, text};
+use crate::image::{Image, KnownNetwork};
 use crate::key::Key;
 use crate::record::EndpointRecord;
 use crate::reports::HostReports;
@@ -25,8 +25,8 @@ pub fn global(image: &Image, reports: &HostReports) -> GlobalOper {
     let (vlans, vxlans) = (used(Encap::Vlan), used(Encap::Vxlan));
     let free = image.global().and_then(|global| {
         let range = global.parsed.vxlans;
-        let mut tags = range.first..=range.last;
-        tags.find(|tag| !vxlans.is_used(*tag))
+        let tags = NumberPool::new(range.first, range.last);
+        tags.with_used(image.tags(Encap::Vxlan)).lowest_free()
     });
     let subject = Subject::new(image, ObjectKind::Global, "global", &Key::Global);
     GlobalOper {
@@ -75,11 +75,11 @@ pub fn network(image: &Image, reports: &HostReports, key: &str) -> Option<Networ
         group: None,
     };
     let number = known.record.number;
-    let allocated = [false, true].map(|ipv6| {
-        let used = image.addresses_in_use(number, ipv6).cloned();
-        (used.unwrap_or_default(), ipv6)
+    let allocated = Family::ALL.map(|family| {
+        let used = image.addresses_in_use(number, family).cloned();
+        (used.unwrap_or_default(), family)
     });
-    let available = [false, true].map(|ipv6| (available(image, &pool, number, ipv6), ipv6));
+    let available = Family::ALL.map(|family| (available(image, &pool, number, family), family));
     let mut subject = Subject::new(
         image,
         ObjectKind::Network,
@@ -121,8 +121,8 @@ pub fn group(image: &Image, reports: &HostReports, key: &str) -> Option<GroupOpe
     let (mut allocated, mut free) = (RangeSet::new(), RangeSet::new());
     if known.parsed.pool.is_some() {
         let number = network.record.number;
-        let all = image.pool(&pool, false).map(|pool| pool.set());
-        free = available(image, &pool, number, false);
+        let all = image.pool(&pool, Family::Ipv4).map(|pool| pool.set());
+        free = available(image, &pool, number, Family::Ipv4);
         allocated = all.unwrap_or_default().without(&free);
     }
     let subject = Subject::new(image, ObjectKind::Group, key, &Key::Group(key.to_owned()));
@@ -131,8 +131,8 @@ pub fn group(image: &Image, reports: &HostReports, key: &str) -> Option<GroupOpe
         external_pkt_tag,
         num_endpoints: count(endpoints.len()),
         endpoints,
-        allocated_ip_addresses: text(&allocated, false),
-        available_ip_addresses: text(&free, false),
+        allocated_ip_addresses: Family::Ipv4.text(&allocated),
+        available_ip_addresses: Family::Ipv4.text(&free),
         group_tag: known.parsed.group_tag(),
         conditions: subject.with_docker_network().conditions(reports),
     })
@@ -243,18 +243,18 @@ fn tags(network: &KnownNetwork) -> (u32, u32) {
     }
 }
 
-fn available(image: &Image, pool: &PoolRef, network: u32, ipv6: bool) -> RangeSet {
-    let Some(pool) = image.pool(pool, ipv6) else {
+fn available(image: &Image, pool: &PoolRef, network: u32, family: Family) -> RangeSet {
+    let Some(pool) = image.pool(pool, family) else {
         return RangeSet::new();
     };
-    match image.addresses_in_use(network, ipv6) {
+    match image.addresses_in_use(network, family) {
         Some(used) => pool.set().without(used),
         None => pool.set(),
     }
 }
 
-fn joined(families: &[(RangeSet, bool)]) -> String {
-    let texts = families.iter().map(|(set, ipv6)| text(set, *ipv6));
+fn joined(families: &[(RangeSet, Family)]) -> String {
+    let texts = families.iter().map(|(set, family)| family.text(set));
     texts
         .filter(|text| !text.is_empty())
         .collect::<Vec<_>>()

@@ -80,11 +80,11 @@ pub struct Policy {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<u32>,
     /// The policy's verdicts are counted and reported, and not enforced.
-    #[serde(skip_serializing_if = "is_false")]
-    pub staged: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staged: Option<bool>,
     /// For people.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub description: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 /// One rule of a policy.

@@ -40,7 +40,7 @@ pub use decision::{Decided, Decision};
 pub use error::Error;
 pub use image::{
     AddressOwner, Applied, Before, DEFAULT_TENANT, Image, Known, KnownGlobal, KnownGroup,
-    KnownNetwork, KnownRule,
+    KnownNetwork, KnownPolicy, KnownRule,
 };
 pub use key::{Key, Numbered};
 pub use refusal::{Kind, Refusal};

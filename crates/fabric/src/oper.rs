@@ -5,15 +5,15 @@ mod conditions;
 use contiv_ipam::{Family, NumberPool, RangeSet};
 use contiv_model::agent::{Encap, ObjectKind, PoolRef};
 use contiv_model::inspect::{
-    EndpointOper, GlobalOper, GroupOper, NetworkOper, PolicyOper, RuleOper, TenantOper,
+    EndpointOper, GlobalOper, GroupOper, NetworkOper, PolicyHost, PolicyOper, RuleOper, TenantOper,
     printed_labels,
 };
 use contiv_model::parsed::NetworkType;
 
-use crate::image::{Image, KnownNetwork};
+use crate::image::{DEFAULT_TENANT, Image, KnownNetwork};
 use crate::key::Key;
 use crate::record::EndpointRecord;
-use crate::reports::HostReports;
+use crate::reports::{HostReport, HostReports};
 use conditions::Subject;
 
 /// What clients of the original read about the engine that the fabric is for.
@@ -140,7 +140,7 @@ pub fn group(image: &Image, reports: &HostReports, key: &str) -> Option<GroupOpe
 
 /// The endpoints of the groups that have a policy.
 pub fn policy(image: &Image, reports: &HostReports, key: &str) -> Option<PolicyOper> {
-    let policy = &image.policy(key)?.object;
+    let policy = &image.policy(key)?.record.object;
     let groups = image.groups_of(&policy.tenant_name);
     let users = groups.filter(|(_, group)| {
         let policies = &group.record.object.policies;
@@ -150,13 +150,37 @@ pub fn policy(image: &Image, reports: &HostReports, key: &str) -> Option<PolicyO
         .flat_map(|(group, _)| image.endpoints_of_group(group))
         .map(|e| endpoint(image, reports, e))
         .collect();
-    // Hosts have no word for policies: a policy is in force with its rules.
-    let subject = Subject::without_word(image, &Key::Policy(key.to_owned()));
+    let revision = image.policy_number(key);
+    let subject = Subject::of_policy(key, revision);
     Some(PolicyOper {
+        revision,
+        hosts: policy_hosts(image, reports, &policy.tenant_name, revision),
         num_endpoints: count(endpoints.len()),
         endpoints,
         conditions: subject.conditions(reports),
     })
+}
+
+/// Which revision of a policy each live host enforces.
+fn policy_hosts(
+    image: &Image,
+    reports: &HostReports,
+    tenant: &str,
+    revision: u64,
+) -> Vec<PolicyHost> {
+    let of = |(host, report): (&str, &HostReport)| {
+        let concerned = tenant == DEFAULT_TENANT || image.is_present(tenant, host);
+        PolicyHost {
+            host: host.to_owned(),
+            applied: report.applied.to_string(),
+            state: match (concerned, report.applied.number >= revision) {
+                (false, _) => "idle".into(),
+                (true, true) => "current".into(),
+                (true, false) => "behind".into(),
+            },
+        }
+    };
+    reports.live().map(of).collect()
 }
 
 /// The number that names a rule in verdicts and counters.

@@ -28,7 +28,7 @@ impl Image {
     }
 
     /// The network that a pool's addresses are of; the pool's group must be in it.
-    pub(crate) fn pool_network(&self, pool: &AddressPoolRef) -> Result<&KnownNetwork, Refusal> {
+    pub(crate) fn pool_network(&self, pool: &PoolRef) -> Result<&KnownNetwork, Refusal> {
         let key = format!("{}:{}", pool.tenant, pool.network);
         let network = self.network(&key).ok_or_else(|| {
             Refusal::not_found(format!("network {key} does not exist; create it first"))

@@ -291,7 +291,7 @@ fn count(number: usize) -> u64 {
 
 /// Whether a network bears a name that is given to those made for a Docker network,
 /// which then have no second one.
-fn is_automatic(name: &str) -> bool {
+pub fn is_automatic(name: &str) -> bool {
     name.strip_prefix("docker-")
         .is_some_and(|digits| digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }

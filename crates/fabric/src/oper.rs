@@ -8,7 +8,7 @@ use contiv_model::inspect::{
     EndpointOper, GlobalOper, GroupOper, NetworkOper, PolicyHost, PolicyOper, RuleOper, TenantOper,
     printed_labels,
 };
-use contiv_model::parsed::NetworkType;
+use contiv_model::parsed::{NetworkType, is_automatic};
 
 use crate::image::{DEFAULT_TENANT, Image, KnownNetwork};
 use crate::key::Key;
@@ -287,13 +287,6 @@ fn joined(families: &[(RangeSet, Family)]) -> String {
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
-}
-
-/// Whether a network bears a name that is given to those made for a Docker network,
-/// which then have no second one.
-pub fn is_automatic(name: &str) -> bool {
-    name.strip_prefix("docker-")
-        .is_some_and(|digits| digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

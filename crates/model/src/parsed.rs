@@ -20,7 +20,7 @@ mod tenant;
 pub use addresses::Ipv4Range;
 pub use global::{ArpMode, InfraType, ParsedGlobal, TagRange};
 pub use group::ParsedGroup;
-pub use network::{NetworkType, ParsedNetwork};
+pub use network::{NetworkType, ParsedNetwork, is_automatic};
 pub use policy::ParsedPolicy;
 pub use ports::Ports;
 pub use rule::{Addresses, ParsedRule};

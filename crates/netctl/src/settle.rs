@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use contiv_client::{Client, HostEntry};
-use contiv_model::agent::{ObjectKind, ObjectRef};
+use contiv_model::agent::{ObjectKind, ObjectRef, Revision};
 use tokio::time::{Instant, sleep};
 
 use crate::failure::Failure;
@@ -67,6 +67,37 @@ impl SettleFlags {
             }
             sleep(INTERVAL).await;
         }
+    }
+}
+
+impl SettleFlags {
+    /// Waits until every live host has this revision in its kernel.
+    pub(crate) async fn wait_applied(
+        &self,
+        client: &Client,
+        revision: &str,
+    ) -> Result<(), Failure> {
+        let Ok(revision) = revision.parse::<Revision>() else {
+            return Ok(());
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while !self.no_wait {
+            let hosts = client.hosts().await?;
+            let behind = hosts.iter().filter(|h| h.live && h.applied < revision);
+            let names: Vec<&str> = behind.map(|host| host.name.as_str()).collect();
+            if names.is_empty() {
+                break;
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::Invalid(format!(
+                    "revision {revision} is stored, but not yet in force on {}; the hosts go on \
+                     trying",
+                    names.join(", ")
+                )));
+            }
+            sleep(INTERVAL).await;
+        }
+        Ok(())
     }
 }
 

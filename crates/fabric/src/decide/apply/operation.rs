@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use contiv_model::manifest::{Change, Declared, FieldChange, Step};
 use contiv_model::object::Keyed;
+use contiv_model::parsed::is_automatic;
 use contiv_store::Transaction;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -15,7 +16,6 @@ use crate::decide::{
 };
 use crate::decision::Decided;
 use crate::image::Image;
-use crate::oper::is_automatic;
 use crate::record::Stamp;
 use crate::refusal::Refusal;
 use crate::reports::HostReports;

@@ -33,7 +33,7 @@ test-kernels:
 schemathesis:
 	$(XTASK) schemathesis
 
-bench:
+bench: setup
 	cargo run --release --quiet --package contiv-bench
 
 fmt:

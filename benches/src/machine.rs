@@ -47,6 +47,7 @@ pub(crate) fn describe(stack: &Stack) -> Vec<(&'static str, String)> {
         ("kernel", say("uname", &["-srm"])),
         ("processor", processor()),
         ("memory", memory()),
+        ("load before the run", load()),
     ]
 }
 
@@ -70,6 +71,12 @@ fn memory() -> String {
         || "unknown".to_owned(),
         |kib| format!("{:.0} GiB", kib / 1024.0 / 1024.0),
     )
+}
+
+/// Processes that wanted to run in the last minute: others than ours widen every interval.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or("unknown").to_owned()
 }
 
 /// What a command prints; a report is worth more with a gap than not at all.

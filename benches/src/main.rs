@@ -42,23 +42,32 @@ struct Cli {
     #[arg(long)]
     bare: bool,
 
-    /// Where the report goes [default: benches/REPORT.md, or target/bench/ with --quick]
+    /// Build nothing: use Contiv's programs as they are
+    #[arg(long)]
+    no_build: bool,
+
+    /// Measure only this; the report stays in the target directory
+    #[arg(long, value_enum)]
+    only: Option<run::Part>,
+
+    /// Where the report goes [default: benches/REPORT.md, when all of it was measured in full]
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let plan = if cli.quick {
+    let mut plan = if cli.quick {
         run::Plan::quick()
     } else {
         run::Plan::full(cli.rounds.into())
     };
-    let done = if cli.bare {
-        run::bare(&plan)
-    } else {
-        let place = cli.report.unwrap_or_else(|| report::place(cli.quick));
-        run::whole(&plan, &place)
+    if let Some(part) = cli.only {
+        plan.restrict(part);
+    }
+    let done = match cli.bare {
+        true => run::bare(&plan),
+        false => whole(&cli, &plan),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,4 +76,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn whole(cli: &Cli, plan: &run::Plan) -> anyhow::Result<()> {
+    if !cli.no_build {
+        programs::build()?;
+    }
+    let place = cli.report.clone();
+    run::whole(
+        plan,
+        &place.unwrap_or_else(|| report::place(!cli.quick && cli.only.is_none())),
+    )
 }

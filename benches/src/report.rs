@@ -16,11 +16,11 @@ use crate::suite::{Bar, Contender, Suite};
 const CAUSES: &str = "## Causes of shortfalls";
 
 /// Where a report goes when nobody says otherwise.
-pub(crate) fn place(quick: bool) -> PathBuf {
-    if quick {
-        target().join("bench/REPORT.md")
-    } else {
+pub(crate) fn place(complete: bool) -> PathBuf {
+    if complete {
         root().join("benches/REPORT.md")
+    } else {
+        target().join("bench/REPORT.md")
     }
 }
 
@@ -71,7 +71,9 @@ fn whole(readings: &Readings, causes: Option<&str>) -> String {
         readings.rounds
     );
     out.push_str(&tables(readings));
-    out.push_str(&agent(readings));
+    if !readings.handlers.is_empty() {
+        out.push_str(&agent(readings));
+    }
     let _ = write!(
         out,
         "{CAUSES}\n\n{}\n",

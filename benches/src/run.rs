@@ -13,7 +13,7 @@ use crate::readings::Readings;
 use crate::start::Ground;
 use crate::stats::median;
 use crate::suite::{Contender, Suite};
-use crate::{machine, path, policy, programs, report};
+use crate::{machine, path, policy, report};
 
 /// A user-defined network of Docker's own.
 const DOCKER_NETWORK: &str = "bench-docker";
@@ -50,6 +50,21 @@ impl Plan {
             starts: 3,
         }
     }
+
+    /// Leaves out what is not this part.
+    pub(crate) fn restrict(&mut self, part: Part) {
+        match part {
+            Part::Traffic => self.starts = 0,
+            Part::Starts => self.turns = 0,
+        }
+    }
+}
+
+/// What can be measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    Traffic,
+    Starts,
 }
 
 /// Only the paths that need nothing but a kernel.
@@ -71,8 +86,6 @@ pub(crate) fn bare(plan: &Plan) -> Result<()> {
 
 /// All of it; the report goes to `place`.
 pub(crate) fn whole(plan: &Plan, place: &Path) -> Result<()> {
-    say("build Contiv's programs");
-    programs::build()?;
     say("start an engine, netmaster and netplugin on a host of their own");
     let mut stack = Stack::start("bench")?;
     let mut readings = Readings {
@@ -136,7 +149,7 @@ fn traffic(
     round: usize,
     readings: &mut Readings,
 ) -> Result<()> {
-    for load in Load::ALL {
+    for load in Load::ALL.iter().filter(|_| plan.turns > 0) {
         let mut figures = vec![Vec::with_capacity(plan.turns); paths.len()];
         for turn in 0..plan.turns * paths.len() {
             let index = (round + turn + turn / paths.len()) % paths.len();
@@ -145,7 +158,7 @@ fn traffic(
             figures[index].push(figure.with_context(|| format!("the {}", contender.title()))?);
         }
         for ((contender, _), figures) in paths.iter().zip(&figures) {
-            readings.note(Suite::Traffic(load), *contender, median(figures));
+            readings.note(Suite::Traffic(*load), *contender, median(figures));
         }
     }
     Ok(())
@@ -179,6 +192,9 @@ fn starts(
         }
     }
     for ((contender, _), times) in grounds.iter().zip(&times) {
+        if times.is_empty() {
+            continue;
+        }
         readings.note(Suite::Start, *contender, median(times));
     }
     Ok(())

@@ -17,7 +17,10 @@ fn no_packet_is_lost_while_the_agent_is_away_and_when_it_returns() -> Result<()>
         stage.netctl("policy rule-add p 1 -d in -l tcp -j deny")?;
         stage.netctl("policy rule-add p 2 -d in -l tcp -P 8000 -p 10 -j allow")?;
         stage.netctl("group create private guarded -p p")?;
-        let (a, b) = (stage.start("a", "guarded")?, stage.start("b", "guarded")?);
+        let (a, b) = (
+            stage.start("ann", "guarded")?,
+            stage.start("ben", "guarded")?,
+        );
         let _servers = [b.listens(8000)?, b.listens(8001)?];
         let mut talk: Talk = a.talks_to(b.ip, 8000)?;
         let stream = Stream::start(&a.netns, &b.netns, &StreamSpec::to((b.ip, 5000).into()))?;
@@ -80,7 +83,10 @@ fn what_went_while_the_agent_was_away_is_cleaned_when_it_returns() -> Result<()>
 fn what_neither_agent_nor_engine_saw_go_is_collected() -> Result<()> {
     story(|stage| {
         stage.netctl("net create private -s 10.1.0.0/16 -g 10.1.1.254")?;
-        let (a, b) = (stage.start("a", "private")?, stage.start("b", "private")?);
+        let (a, b) = (
+            stage.start("ann", "private")?,
+            stage.start("ben", "private")?,
+        );
         stage.kill_agent();
         stage.engine.kill9();
         stage
@@ -94,7 +100,7 @@ fn what_neither_agent_nor_engine_saw_go_is_collected() -> Result<()> {
         stage.start_agent()?;
         stage.engine.up()?;
         // What is left of both goes within the time that the stage is struck in.
-        stage.docker("rm -f a b").map(drop)
+        stage.docker("rm -f ann ben").map(drop)
     })
 }
 
@@ -104,7 +110,10 @@ fn a_policy_that_changed_while_the_agent_was_away_holds_when_it_returns() -> Res
         stage.netctl("net create private -s 10.1.0.0/16 -g 10.1.1.254")?;
         stage.netctl("policy create p")?;
         stage.netctl("group create private guarded -p p")?;
-        let (a, b) = (stage.start("a", "guarded")?, stage.start("b", "guarded")?);
+        let (a, b) = (
+            stage.start("ann", "guarded")?,
+            stage.start("ben", "guarded")?,
+        );
         let _server = b.listens(8000)?;
         let mut talk = a.talks_to(b.ip, 8000)?;
         talk.is_heard()?;
@@ -121,7 +130,10 @@ fn a_policy_that_changed_while_the_agent_was_away_holds_when_it_returns() -> Res
 fn the_agent_and_the_master_restart_in_any_order() -> Result<()> {
     story(|stage| {
         stage.netctl("net create private -s 10.1.0.0/16 -g 10.1.1.254")?;
-        let (a, b) = (stage.start("a", "private")?, stage.start("b", "private")?);
+        let (a, b) = (
+            stage.start("ann", "private")?,
+            stage.start("ben", "private")?,
+        );
         let stream = Stream::start(&a.netns, &b.netns, &StreamSpec::to((b.ip, 5000).into()))?;
         stream.flows(200, FLOWS)?;
         stage.kill_master();
@@ -137,7 +149,7 @@ fn the_agent_and_the_master_restart_in_any_order() -> Result<()> {
         stage.start_master()?;
         lives_again(stage)?;
         assert_eq!(stream.stop().lost, 0);
-        let c = stage.start("c", "private")?;
+        let c = stage.start("cyd", "private")?;
         c.pings(a.ip)
     })
 }

@@ -11,14 +11,16 @@ fn a_second_docker_network_for_a_network_of_ours() -> Result<()> {
         stage.netctl("tenant create blue")?;
         stage.netctl("net create -t blue one -s 10.1.0.0/24 -g 10.1.0.254")?;
         stage.netctl("group create -t blue one web")?;
-        let to = "--ipam-opt tenant=blue --ipam-opt network=one -o tenant=blue -o network=one";
+        let to = "--subnet 10.1.0.0/24 --ipam-opt tenant=blue --ipam-opt network=one \
+                  -o tenant=blue -o network=one";
         stage.docker(&format!("network create {DRIVERS} {to} mine"))?;
-        let group = "--ipam-opt tenant=blue --ipam-opt group=web -o tenant=blue -o group=web";
+        let group = "--subnet 10.1.0.0/24 --ipam-opt tenant=blue --ipam-opt group=web \
+                     -o tenant=blue -o group=web";
         stage.docker(&format!("network create {DRIVERS} {group} mine-web"))?;
         let actors = [
-            stage.start("a", "mine")?,
-            stage.start("b", "mine-web")?,
-            stage.start("c", "one/blue")?,
+            stage.start("ann", "mine")?,
+            stage.start("ben", "mine-web")?,
+            stage.start("cyd", "one/blue")?,
         ];
         all_reach_each_other(&actors)?;
         let member = stage.inspect("endpointGroups", "blue:web")?;
@@ -59,7 +61,7 @@ fn a_subnet_of_a_network_of_ours_means_that_network() -> Result<()> {
         stage.docker(&format!(
             "network create {DRIVERS} --subnet 10.1.0.0/24 same"
         ))?;
-        let both = [stage.start("a", "one")?, stage.start("b", "same")?];
+        let both = [stage.start("ann", "one")?, stage.start("ben", "same")?];
         all_reach_each_other(&both)?;
         assert_eq!(stage.netctl("net ls -q")?.split_whitespace().count(), 1);
         Ok(())
@@ -81,26 +83,27 @@ fn addresses_of_dockers_own_driver_are_fine() -> Result<()> {
 fn what_makes_no_sense_is_refused_with_a_reason() -> Result<()> {
     story(|stage| {
         stage.netctl("net create one -s 10.1.0.0/24 -g 10.1.0.254")?;
-        let one = "--ipam-opt network=one -o network=one";
+        let one = "--subnet 10.1.0.0/24 --ipam-opt network=one -o network=one";
         for (options, reason) in [
             ("", "which Contiv network"),
             ("--ipam-opt network=nosuch -o network=nosuch", "nosuch"),
             (
-                "--ipam-opt network=one",
+                "--ipam-opt network=one -o network=one",
+                "give --subnet 10.1.0.0/24",
+            ),
+            (
+                "--ipam-opt network=one -o network=one --subnet 10.1.7.0/24",
+                "give --subnet 10.1.0.0/24",
+            ),
+            (
+                "--ipam-opt network=one --subnet 10.1.0.0/24",
                 "say the same to the network driver",
             ),
-            ("--ipam-opt network=one --ipam-opt colour=red", "colour"),
+            (&format!("{one} --ipam-opt colour=red"), "colour"),
             (&format!("{one} -o colour=red"), "colour"),
             (&format!("{one} --internal"), "--internal"),
-            (&format!("{one} --subnet 10.1.7.0/24"), "10.1.0.0/24"),
-            (
-                &format!("{one} --subnet 10.1.0.0/24 --ip-range 10.1.0.0/28"),
-                "--ip-range",
-            ),
-            (
-                &format!("{one} --subnet 10.1.0.0/24 --gateway 10.1.0.7"),
-                "10.1.0.254",
-            ),
+            (&format!("{one} --ip-range 10.1.0.0/28"), "--ip-range"),
+            (&format!("{one} --gateway 10.1.0.7"), "10.1.0.254"),
         ] {
             let line = format!("network create {DRIVERS} {options} refused");
             stage.docker_refuses(&line, reason)?;

@@ -64,7 +64,8 @@ fn killed_while_it_stops_a_container() -> Result<()> {
 #[test]
 fn killed_while_it_makes_or_removes_a_network() -> Result<()> {
     with_relay(|stage, relay| {
-        let options = ["--ipam-opt", "network=private", "-o", "network=private"];
+        let options = ["--subnet", "10.1.0.0/24", "--ipam-opt", "network=private"];
+        let options = [&options[..], &["-o", "network=private"]].concat();
         let create = [
             &[
                 "network",

@@ -79,8 +79,13 @@ fn drops_are_counted_by_reason() -> Result<()> {
         stage.netctl("policy create p")?;
         stage.netctl("policy rule-add p 1 -d in -l tcp -j deny")?;
         stage.netctl("group create private guarded -p p")?;
-        let (a, b) = (stage.start("a", "guarded")?, stage.start("b", "guarded")?);
-        assert_eq!(drops(stage)?, 0, "before anything was dropped");
+        let (a, b) = (
+            stage.start("sender", "guarded")?,
+            stage.start("receiver", "guarded")?,
+        );
+        // Names come later than endpoints.
+        let before = wait_for(SOON, "both by their names", || drops(stage))?;
+        assert_eq!(before, 0, "before anything was dropped");
         let _server = b.listens(8000)?;
         a.is_barred(b.ip, 8000)?;
         wait_for(SOON, "the drops to be shown", || {
@@ -97,7 +102,7 @@ fn drops_are_counted_by_reason() -> Result<()> {
 /// Packets dropped at all endpoints, for any reason.
 fn drops(stage: &Stage) -> Result<u64> {
     let mut sum = 0;
-    for name in ["a", "b"] {
+    for name in ["sender", "receiver"] {
         let shown = stage.get(&format!("/api/v1/inspect/endpoints/{name}/"))?;
         let drops = shown["Oper"]["drops"].as_object();
         sum += drops

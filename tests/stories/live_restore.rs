@@ -13,7 +13,10 @@ fn containers_keep_address_and_traffic_while_the_engine_is_away() -> Result<()> 
     };
     story_on(options, &[], |stage| {
         stage.netctl("net create private -s 10.1.0.0/16 -g 10.1.1.254")?;
-        let (a, b) = (stage.start("a", "private")?, stage.start("b", "private")?);
+        let (a, b) = (
+            stage.start("ann", "private")?,
+            stage.start("ben", "private")?,
+        );
         let spec = StreamSpec::to((b.ip, 5000).into());
         let stream = Stream::start(&a.netns, &b.netns, &spec)?;
         stream.flows(100, Duration::from_secs(10))?;

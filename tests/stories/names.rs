@@ -34,7 +34,7 @@ fn a_name_taken_by_another_network_is_a_condition_and_touches_nothing() -> Resul
             anyhow::ensure!(driver == "netplugin", "{driver}");
             Ok(())
         })?;
-        stage.start("a", "taken")?.pings("10.1.1.254".parse()?)
+        stage.start("ann", "taken")?.pings("10.1.1.254".parse()?)
     })
 }
 

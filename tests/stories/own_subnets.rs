@@ -1,9 +1,15 @@
 //! Networks that equal what the host uses itself: refused or fenced, and the host is never cut off.
 
-use contiv_testbed::World;
+use std::time::Duration;
 
-use crate::actor::{accepted, reaches};
+use anyhow::{Context, ensure};
+use contiv_testbed::{World, wait_for};
+
+use crate::actor::{accepted, all_reach_each_other, reaches};
 use crate::stage::{Result, Stage, story};
+
+/// The agent looks at the host's own routes every ten seconds.
+const LOOKED: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_network_equal_to_the_hosts_own_is_refused() -> Result<()> {
@@ -19,7 +25,7 @@ fn a_network_equal_to_the_hosts_own_is_refused() -> Result<()> {
 fn a_network_equal_to_another_docker_network_is_refused() -> Result<()> {
     story(|stage| {
         stage.docker("network create --subnet 172.30.0.0/24 other")?;
-        let other = stage.start("c", "other")?;
+        let other = stage.start("cyd", "other")?;
         // `docker0` has its subnet from the start, `other` since a moment.
         for subnet in ["172.21.0.0/24", "172.30.0.0/24"] {
             refused_or_fenced(stage, subnet)?;
@@ -43,16 +49,16 @@ fn what_the_host_takes_later_stays_the_hosts() -> Result<()> {
     story(|stage| {
         stage.netctl("net create early -s 172.31.0.0/24 -g 172.31.0.254")?;
         let both = stage.start_many(2, "c", "early")?;
-        crate::actor::all_reach_each_other(&both)?;
+        all_reach_each_other(&both)?;
         stage.docker("network create --subnet 172.31.0.0/24 late")?;
         let late = stage.start_with("late", "late", &["--ip", "172.31.0.77"])?;
         // The host reaches its own network, soon at the latest; ours goes on by itself.
-        contiv_testbed::wait_for(
-            std::time::Duration::from_secs(45),
-            "the host's route",
-            || reaches(&stage.host_netns()?, "the host", late.ip),
-        )?;
-        crate::actor::all_reach_each_other(&both)?;
+        let host = stage.host_netns()?;
+        wait_for(LOOKED, "the host to reach its own network", || {
+            reaches(&host, "the host", late.ip)
+                .with_context(|| host.ip("route").unwrap_or_default())
+        })?;
+        all_reach_each_other(&both)?;
         stage.remove(["late"])?;
         stage.docker("network rm late").map(drop)
     })
@@ -65,15 +71,18 @@ fn refused_or_fenced(stage: &Stage, subnet: &str) -> Result<()> {
     let before = routes()?;
     let outcome = stage.netctl(&format!("net create overlapping -s {subnet}"));
     if outcome.is_ok() {
-        let inspected = stage.inspect("networks", "default:overlapping")?;
-        let conditions = inspected["Oper"]["conditions"].to_string();
-        assert!(conditions.contains("SubnetTaken"), "{subnet}: {conditions}");
+        wait_for(LOOKED, "a condition of the network", || {
+            let inspected = stage.inspect("networks", "default:overlapping")?;
+            let conditions = inspected["Oper"]["conditions"].to_string();
+            ensure!(conditions.contains("SubnetTaken"), "{conditions}");
+            Ok(())
+        })?;
     }
     assert_eq!(routes()?, before, "{subnet}");
     stays_reachable(stage)?;
     if outcome.is_ok() {
         let inside = stage.start_many(2, "inside", "overlapping")?;
-        crate::actor::all_reach_each_other(&inside)?;
+        all_reach_each_other(&inside)?;
         stays_reachable(stage)?;
         stage.remove(["inside1", "inside2"])?;
         stage.netctl("net rm overlapping")?;
@@ -85,7 +94,7 @@ fn refused_or_fenced(stage: &Stage, subnet: &str) -> Result<()> {
         .is_ok()
     {
         let inside = stage.start_many(2, "inside", "overlapping/blue")?;
-        crate::actor::all_reach_each_other(&inside)?;
+        all_reach_each_other(&inside)?;
         stays_reachable(stage)?;
         stage.remove(["inside1", "inside2"])?;
         stage.netctl("net rm -t blue overlapping")?;

@@ -46,7 +46,7 @@ fn groups_of_the_policy_tutorial_stop_pinging_each_other() -> Result<()> {
         stage.netctl("group create private epg-a")?;
         stage.netctl("policy create policy-ab")?;
         stage.netctl("group create private epg-b -p policy-ab")?;
-        let (a, b) = (stage.start("a", "epg-a")?, stage.start("b", "epg-b")?);
+        let (a, b) = (stage.start("ann", "epg-a")?, stage.start("ben", "epg-b")?);
         a.pings(b.ip)?;
         b.pings(a.ip)?;
         stage.netctl(

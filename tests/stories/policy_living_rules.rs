@@ -12,7 +12,10 @@ fn rules_come_and_go_under_running_containers() -> Result<()> {
             "policy rule-add policy 2 -d in --protocol tcp --port 8000 --action allow --priority 100",
         )?;
         stage.netctl("group create private guarded -p policy")?;
-        let (a, b) = (stage.start("a", "guarded")?, stage.start("b", "guarded")?);
+        let (a, b) = (
+            stage.start("ann", "guarded")?,
+            stage.start("ben", "guarded")?,
+        );
         let _servers = [b.listens(8000)?, b.listens(8001)?];
         a.connects(b.ip, 8000)?;
         a.is_barred(b.ip, 8001)?;
@@ -39,7 +42,10 @@ fn a_rule_that_exists_is_changed_by_update_alone() -> Result<()> {
         stage.netctl(&format!("policy rule-add {rule} --action deny"))?;
         stage.netctl_refuses(&format!("policy rule-add {rule} --action allow"), "exists")?;
         stage.netctl("group create private guarded -p policy")?;
-        let (a, b) = (stage.start("a", "guarded")?, stage.start("b", "guarded")?);
+        let (a, b) = (
+            stage.start("ann", "guarded")?,
+            stage.start("ben", "guarded")?,
+        );
         let _server = b.listens(8000)?;
         a.is_barred(b.ip, 8000)?;
         stage.netctl(&format!("policy rule-update {rule} --action allow"))?;
@@ -54,7 +60,7 @@ fn a_policy_is_taken_from_and_given_to_a_living_group() -> Result<()> {
         stage.netctl("policy create closed")?;
         stage.netctl("policy rule-add closed 1 -d in --protocol tcp --action deny")?;
         stage.netctl("group create private g -p closed")?;
-        let (a, b) = (stage.start("a", "g")?, stage.start("b", "g")?);
+        let (a, b) = (stage.start("ann", "g")?, stage.start("ben", "g")?);
         let _server = b.listens(8000)?;
         a.is_barred(b.ip, 8000)?;
         stage.netctl("group create private g")?;

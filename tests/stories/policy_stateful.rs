@@ -33,7 +33,10 @@ fn a_revoked_rule_cuts_the_connections_that_it_allowed() -> Result<()> {
         stage.netctl(&allow(2, 8000))?;
         stage.netctl(&allow(3, 8001))?;
         stage.netctl("group create private guarded -p p")?;
-        let (a, b) = (stage.start("a", "guarded")?, stage.start("b", "guarded")?);
+        let (a, b) = (
+            stage.start("ann", "guarded")?,
+            stage.start("ben", "guarded")?,
+        );
         let _servers = [b.listens(8000)?, b.listens(8001)?];
         let (mut revoked, mut kept) = (a.talks_to(b.ip, 8000)?, a.talks_to(b.ip, 8001)?);
         revoked.is_heard()?;

@@ -21,7 +21,7 @@ fn pruned_networks_come_back() -> Result<()> {
         comes_back(stage, "private", &old)?;
         wait_for(SOON, "the group's network to be back", || id(stage, "web"))?;
         worker.pings("10.2.0.254".parse()?)?;
-        let (a, b) = (stage.start("a", "private")?, stage.start("b", "web")?);
+        let (a, b) = (stage.start("ann", "private")?, stage.start("ben", "web")?);
         a.pings(b.ip)
     })
 }
@@ -35,9 +35,11 @@ fn a_network_removed_by_hand_comes_back_and_goes_with_its_object() -> Result<()>
             stage.docker("network rm private")?;
             comes_back(stage, "private", &old)?;
         }
-        stage.start("a", "private")?.pings("10.1.0.254".parse()?)?;
+        stage
+            .start("ann", "private")?
+            .pings("10.1.0.254".parse()?)?;
         stage.netctl_refuses("net rm private", "endpoint")?;
-        stage.remove(["a"])?;
+        stage.remove(["ann"])?;
         stage.netctl("net rm private")?;
         assert!(stage.docker_networks()?.is_empty());
         Ok(())

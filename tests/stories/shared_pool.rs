@@ -3,7 +3,7 @@
 use crate::actor::all_reach_each_other;
 use crate::stage::{Result, Stage, story};
 
-const MAKE: &str = "network create -d netplugin --ipam-driver netplugin \
+const MAKE: &str = "network create -d netplugin --ipam-driver netplugin --subnet 10.1.0.0/24 \
                     --ipam-opt network=shared -o network=shared";
 
 #[test]
@@ -20,16 +20,16 @@ fn either_goes_first(stage: &Stage, first: &str, last: &str) -> Result<()> {
     stage.netctl("net create shared -s 10.1.0.1-10.1.0.4/24 -g 10.1.0.1")?;
     stage.docker(&format!("{MAKE} older"))?;
     stage.docker(&format!("{MAKE} newer"))?;
-    let both = [stage.start("a", "older")?, stage.start("b", "newer")?];
+    let both = [stage.start("ann", "older")?, stage.start("ben", "newer")?];
     assert_ne!(both[0].ip, both[1].ip);
     all_reach_each_other(&both)?;
     both[0].pings("10.1.0.1".parse()?)?;
 
-    let holder = if first == "older" { "a" } else { "b" };
+    let holder = if first == "older" { "ann" } else { "ben" };
     stage.remove([holder])?;
     stage.docker(&format!("network rm {first}"))?;
     // The gateway belongs to the network, not to a Docker network of it.
-    let more = [stage.start("c", last)?, stage.start("d", "shared")?];
+    let more = [stage.start("cyd", last)?, stage.start("dan", "shared")?];
     for actor in &more {
         assert_ne!(actor.ip.to_string(), "10.1.0.1");
         actor.pings("10.1.0.1".parse()?)?;
@@ -37,8 +37,8 @@ fn either_goes_first(stage: &Stage, first: &str, last: &str) -> Result<()> {
     all_reach_each_other(&more)?;
     stage.cannot_run(&["--network", last], "shared")?;
 
-    let rest = if first == "older" { "b" } else { "a" };
-    stage.remove([rest, "c"])?;
+    let rest = if first == "older" { "ben" } else { "ann" };
+    stage.remove([rest, "cyd"])?;
     stage.docker(&format!("network rm {last}"))?;
     more[1].pings("10.1.0.1".parse()?)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use contiv_testbed::{
-    BUSYBOX_IMAGE, Container, EngineOptions, Netns, Reply, Stack, at_exit, map_entries,
+    BUSYBOX_IMAGE, Container, Daemon, EngineOptions, Netns, Reply, Stack, at_exit, map_entries,
     unix_request, wait_for,
 };
 use serde_json::Value;
@@ -95,8 +95,12 @@ impl Stage {
             ("dockerd", self.engine.daemon()),
         ];
         for (name, daemon) in daemons {
-            let tail = daemon.map_or_else(|| "it does not run".into(), |d| d.log_tail(40));
-            println!("── {name} ──\n{tail}");
+            let log = daemon.map_or_else(|| "it does not run".into(), Daemon::log);
+            // An engine tells a lot that is none of our concern.
+            let told = log.lines().filter(|line| !line.contains("level=info"));
+            let told: Vec<&str> = told.collect();
+            let last = &told[told.len().saturating_sub(40)..];
+            println!("── {name} ──\n{}", last.join("\n"));
         }
     }
 

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use crate::stage::Stage;
 
-/// Endpoints that a dead engine forgot are collected after a while.
-const COLLECTED: Duration = Duration::from_secs(60);
+/// Endpoints that a dead engine forgot are collected after a while, and addresses that it asked
+/// for and did not use after a minute.
+const COLLECTED: Duration = Duration::from_secs(90);
 
 /// What can be left over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,17 +121,15 @@ impl Stage {
         Ok(())
     }
 
+    /// Deletes an object; what a dead engine left in it must be collected first.
     fn delete(&self, plural: &str, key: &str) -> Result<()> {
-        let reply = self.api("DELETE", &format!("/api/v1/{plural}/{key}/"), None)?;
-        // Some go with what they belong to.
-        let gone = (200..300).contains(&reply.status) || reply.status == 404;
-        ensure!(
-            gone,
-            "DELETE {plural} {key}: {} {}",
-            reply.status,
-            reply.text
-        );
-        Ok(())
+        wait_for(COLLECTED, &format!("{plural} {key} to go"), || {
+            let reply = self.api("DELETE", &format!("/api/v1/{plural}/{key}/"), None)?;
+            // Some go with what they belong to.
+            let gone = (200..300).contains(&reply.status) || reply.status == 404;
+            ensure!(gone, "status {}: {}", reply.status, reply.text);
+            Ok(())
+        })
     }
 
     fn restore_settings(&self) -> Result<()> {

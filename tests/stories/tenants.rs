@@ -56,7 +56,7 @@ fn for_each_its_own(casts: &[Vec<Actor>]) -> Result<()> {
     let servers: Vec<_> = servers.collect::<Result<_>>()?;
     for (n, cast) in casts.iter().enumerate() {
         assert_eq!(cast[0].ip, casts[0][0].ip);
-        cast[1].connects(cast[0].ip, 8000)?;
+        cast[1].talks_to(cast[0].ip, 8000)?.is_heard()?;
         let heard: Vec<u64> = servers
             .iter()
             .map(contiv_testbed::TcpEcho::accepted)

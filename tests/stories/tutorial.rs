@@ -52,9 +52,9 @@ fn a_tenant_with_equal_addresses(stage: &Stage, c1: &Actor, c2: &Actor) -> Resul
     // The third address exists in blue alone.
     c1.pings_in_vain(blue[2].ip)?;
     let (ours, theirs) = (c1.listens(8000)?, blue[0].listens(8000)?);
-    c2.connects(c1.ip, 8000)?;
+    c2.talks_to(c1.ip, 8000)?.is_heard()?;
     assert_eq!((ours.accepted(), theirs.accepted()), (1, 0));
-    blue[1].connects(blue[0].ip, 8000)?;
+    blue[1].talks_to(blue[0].ip, 8000)?.is_heard()?;
     assert_eq!((ours.accepted(), theirs.accepted()), (1, 1));
     Ok(())
 }

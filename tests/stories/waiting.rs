@@ -46,7 +46,7 @@ fn a_host_whose_engine_is_away_is_named() -> Result<()> {
             anyhow::ensure!(networks == ["early", "hasty"], "{networks:?}");
             Ok(())
         })?;
-        stage.start("a", "early")?.pings("10.1.1.254".parse()?)
+        stage.start("ann", "early")?.pings("10.1.1.254".parse()?)
     })
 }
 

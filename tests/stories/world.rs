@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::Context;
 use contiv_testbed::{World, wait_for};
 
-use crate::actor::{accepted, barred, reaches};
+use crate::actor::{Talk, accepted, barred, reaches};
 use crate::stage::{Result, SOON, Stage, story};
 
 /// The host's address in the world.
@@ -113,7 +113,7 @@ fn the_host_tells_tenants_apart_by_private_addresses() -> Result<()> {
         );
         let servers = [ours.listens(8000)?, theirs.listens(8000)?];
         let host = stage.host_netns()?;
-        accepted(&host, "the host", (ours.ip, 8000).into())?;
+        Talk::open(&host, (ours.ip, 8000).into())?.is_heard()?;
         assert_eq!((servers[0].accepted(), servers[1].accepted()), (1, 0));
         let private = wait_for(SOON, "the private address to be shown", || {
             let shown = stage.get("/api/v1/inspect/endpoints/theirs/")?;
@@ -121,7 +121,7 @@ fn the_host_tells_tenants_apart_by_private_addresses() -> Result<()> {
             let text = text.with_context(|| shown.to_string())?;
             Ok::<IpAddr, anyhow::Error>(text.parse()?)
         })?;
-        accepted(&host, "the host", SocketAddr::new(private, 8000))?;
+        Talk::open(&host, SocketAddr::new(private, 8000))?.is_heard()?;
         assert_eq!((servers[0].accepted(), servers[1].accepted()), (1, 1));
         Ok(())
     })

@@ -299,3 +299,6 @@ fn enforce(connection: &mut Connection, verdict: Verdict, reason: Reason) -> boo
     }
     false
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,8 +109,9 @@ pub enum Kind {
     Neighbour,
 }
 
-/// An IPv4 or IPv6 packet.
+/// An IPv4 or IPv6 packet. 64 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Packet {
     /// The direction of a connection that the packet's own headers name.
     pub key: FlowKey,
@@ -127,6 +128,8 @@ pub struct Packet {
     pub hop_limit: u8,
     /// Flags of TCP, the type of ICMP.
     pub flags: u8,
+    /// The kernel wants all bytes of what is passed on to be written.
+    pub unused: [u8; 3],
 }
 
 impl Packet {
@@ -148,6 +151,7 @@ impl Packet {
         indivisible: false,
         hop_limit: 0,
         flags: 0,
+        unused: [0; 3],
     };
 
     pub const TCP_FIN: u8 = 1;
@@ -192,6 +196,8 @@ impl Packet {
         }
     }
 }
+
+const _: () = assert!(size_of::<Packet>() == 64);
 
 #[cfg(test)]
 mod tests;

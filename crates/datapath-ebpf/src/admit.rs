@@ -49,7 +49,8 @@ pub extern "C" fn admit_packet(packet: *const Packet, sender: *const Sender) -> 
     opening.slot = sender.slot;
     opening.by = sender.by;
     let mut known = false;
-    if let Some(flow) = FLOWS.get_ptr(&packet.key)
+    // Older kernels take keys from their own memory only, not from an argument's.
+    if let Some(flow) = FLOWS.get_ptr(&opening.key)
         && !packet.opens()
     {
         // SAFETY: a row that is taken by another flow meanwhile leads to a judgement, never past one.

@@ -1,6 +1,8 @@
 //! What an endpoint sends.
 
 use contiv_datapath_abi::Words;
+use core::mem::MaybeUninit;
+
 use contiv_datapath_abi::config::GATEWAY_MAC;
 use contiv_datapath_abi::counter::Reason;
 use contiv_datapath_abi::endpoint::Endpoint;
@@ -51,18 +53,18 @@ fn sends(skb: &Skb, slot: u32, endpoint: &Endpoint) -> Result<i32, Reason> {
         ETHERTYPE_ARP => return Ok(answer::arp(skb, endpoint)),
         _ => return Err(Reason::UnknownProtocol),
     }
-    let mut packet = Packet::NONE;
-    parse(skb, endpoint.tenant, link.ethertype, &mut packet)?;
-    if !is_own(endpoint, &packet) {
-        return Ok(without_address(skb, &packet, endpoint));
+    let mut place = MaybeUninit::uninit();
+    let packet = parse(skb, endpoint.tenant, link.ethertype, &mut place)?;
+    if !is_own(endpoint, packet) {
+        return Ok(without_address(skb, packet, endpoint));
     }
     if packet.kind != Kind::Whole
-        && let Some(outcome) = special(skb, &mut packet, endpoint)
+        && let Some(outcome) = special(skb, packet, endpoint)
     {
         return Ok(outcome);
     }
     if packet.to_many() {
-        return Ok(broadcast::deliver(skb, &packet, endpoint));
+        return Ok(broadcast::deliver(skb, packet, endpoint));
     }
     let tenant = TENANTS
         .get(endpoint.tenant)
@@ -79,25 +81,34 @@ fn sends(skb: &Skb, slot: u32, endpoint: &Endpoint) -> Result<i32, Reason> {
             && target.serial == known.target
         {
             if known.delivery == Flow::LOCAL && known.flags & Flow::ROUTED == 0 {
-                touch(flow, &packet);
+                touch(flow, packet);
                 return enter(skb, target);
             }
-            if known.delivery != Flow::DENIED || !is_forgotten(known, &packet) {
-                return Ok(along(skb, &packet, endpoint, flow));
+            if known.delivery != Flow::DENIED || !is_forgotten(known, packet) {
+                return Ok(along(skb, packet, endpoint, flow));
             }
         }
     }
-    Ok(first(skb, &packet, endpoint, slot))
+    Ok(first(skb, packet, endpoint, slot))
 }
 
-/// Reads the headers.
+/// Reads the headers into a place that is not cleared before, since every packet would pay for that.
 #[inline(always)]
-pub fn parse(skb: &Skb, tenant: u32, ethertype: u16, packet: &mut Packet) -> Result<(), Reason> {
+pub fn parse<'a>(
+    skb: &Skb,
+    tenant: u32,
+    ethertype: u16,
+    place: &'a mut MaybeUninit<Packet>,
+) -> Result<&'a mut Packet, Reason> {
     /// What is read of TCP, the longest.
     const TRANSPORT: u32 = 14;
     let internet = if ethertype == ETHERTYPE_IPV4 { 20 } else { 40 };
     skb.gather(ETHERNET as u32 + internet + TRANSPORT);
-    packet::parse(skb, tenant, ethertype, packet)
+    // SAFETY: the parser reads no field that it has not written, and has written all when it does
+    // not fail; the verifier would refuse anything else.
+    let packet = unsafe { &mut *place.as_mut_ptr() };
+    packet::parse(skb, tenant, ethertype, packet)?;
+    Ok(packet)
 }
 
 /// The endpoint's own address of a family; no packet has the one that an endpoint lacks.

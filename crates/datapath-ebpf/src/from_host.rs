@@ -1,5 +1,7 @@
 //! What the host sends to endpoints, for itself or for the world.
 
+use core::mem::MaybeUninit;
+
 use contiv_datapath_abi::config::DEFAULT_TENANT;
 use contiv_datapath_abi::counter::Reason;
 use contiv_datapath_abi::endpoint::{AddressKey, Endpoint};
@@ -29,12 +31,13 @@ pub fn run(skb: &Skb) -> i32 {
         ETHERTYPE_ARP => return counted(0, answer::arp_of_host(skb)),
         _ => return drop(0, Reason::UnknownProtocol.code()),
     }
-    let mut packet = Packet::NONE;
-    if let Err(reason) = parse(skb, 0, link.ethertype, &mut packet) {
-        return drop(0, reason.code());
-    }
+    let mut place = MaybeUninit::uninit();
+    let packet = match parse(skb, 0, link.ethertype, &mut place) {
+        Ok(packet) => packet,
+        Err(reason) => return drop(0, reason.code()),
+    };
     if packet.kind == Kind::Neighbour || packet.to_many() {
-        return counted(0, of_link(skb, &packet));
+        return counted(0, of_link(skb, packet));
     }
     let (slot, by) = match addressee(&packet.key.destination.address()) {
         Some(found) => found,
@@ -43,7 +46,7 @@ pub fn run(skb: &Skb) -> i32 {
     let Some(endpoint) = ENDPOINTS.get(slot) else {
         return drop(0, Reason::UnknownAddress.code());
     };
-    counted(endpoint.serial, sends(skb, &mut packet, endpoint, slot, by))
+    counted(endpoint.serial, sends(skb, packet, endpoint, slot, by))
 }
 
 #[inline(always)]

@@ -8,6 +8,7 @@
 //! A link carries its endpoint's whole id as its alias, and a row the link's index.
 //! From these two a new agent knows what the one before has made.
 
+mod links;
 mod recover;
 mod rows;
 mod spares;
@@ -17,9 +18,11 @@ use std::net::Ipv4Addr;
 
 use contiv_datapath_abi::endpoint::Endpoint;
 
+use links::{delete, find, make_pair, up};
 pub(crate) use rows::Rows;
 use spares::{Claim, Spares};
 
+use crate::Error;
 use crate::attach::{Attacher, Program};
 use crate::error::Failures;
 use crate::names::link_names;
@@ -27,7 +30,6 @@ use crate::netlink::{Link, Netlink, VethSpec};
 use crate::pins::Pins;
 use crate::private::Private;
 use crate::spec::EndpointSpec;
-use crate::{Error, sysctl};
 
 /// What an endpoint's link and rows are made by.
 pub(crate) struct Hands<'a> {
@@ -347,35 +349,4 @@ fn grouped(spec: &EndpointSpec, local: &Local) -> EndpointSpec {
         group: local.row.group,
         ..spec.clone()
     }
-}
-
-fn find(netlink: &mut Netlink, name: &str) -> Result<Option<Link>, Error> {
-    netlink
-        .link(name)
-        .map_err(Error::netlink(format!("look at {name}")))
-}
-
-/// Brings the link up, and notes whose it is.
-fn up(netlink: &mut Netlink, index: u32, id: &str) -> Result<(), Error> {
-    netlink
-        .set_up(index, false, id)
-        .map_err(Error::netlink(format!("bring up the link of {id}")))
-}
-
-fn delete(netlink: &mut Netlink, link: &Link) -> Result<(), Error> {
-    netlink
-        .delete_link(link.index)
-        .map_err(Error::netlink(format!("delete {}", link.name)))
-}
-
-/// Makes both ends, down.
-fn make_pair(netlink: &mut Netlink, spec: &VethSpec<'_>) -> Result<Link, Error> {
-    let name = spec.name;
-    netlink
-        .add_veth(spec)
-        .map_err(Error::netlink(format!("make {name}")))?;
-    // The host itself has no business on this link: no addresses, nothing announced.
-    sysctl::set_if_there(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
-    let link = find(netlink, name)?;
-    link.ok_or_else(|| Error::netlink(format!("find {name}"))(std::io::ErrorKind::NotFound.into()))
 }

@@ -17,6 +17,7 @@
 mod address;
 mod attach;
 mod bpf;
+mod cleanup;
 mod door;
 mod endpoints;
 mod error;
@@ -35,7 +36,8 @@ mod sysctl;
 mod taken;
 mod tenants;
 
+pub use cleanup::cleanup;
 pub use error::Error;
-pub use plane::{Attach, EndpointFacts, Options, Plane, cleanup};
+pub use plane::{Attach, EndpointFacts, Options, Plane};
 pub use private::STAND_INS;
 pub use taken::Taken;

@@ -14,10 +14,10 @@ use crate::bpf::Table;
 use crate::door::Door;
 use crate::endpoints::{Endpoints, Hands, Terms};
 use crate::error::Failures;
-use crate::firewall::{self, Firewall};
+use crate::firewall::Firewall;
 use crate::flows::Flows;
 use crate::host_addresses::HostAddresses;
-use crate::names::{DOOR, DOOR_INSIDE, is_ours, link_names};
+use crate::names::{DOOR, DOOR_INSIDE, link_names};
 use crate::netlink::Netlink;
 use crate::pins::Pins;
 use crate::policies::Policies;
@@ -278,25 +278,4 @@ impl Plane {
         }
         failures.result()
     }
-}
-
-/// Removes every trace of Contiv from the calling thread's network namespace, and the pins.
-///
-/// Each step is taken whatever became of the others. Settings that others rely on by
-/// now, such as forwarding, stay.
-pub fn cleanup(options: &Options) -> Result<(), Error> {
-    let mut failures = Failures::default();
-    let netlink = Netlink::open().map_err(Error::netlink("open a netlink socket"));
-    if let Some(mut netlink) = failures.note(netlink) {
-        let links = netlink.links().map_err(Error::netlink("list links"));
-        for link in failures.note(links).unwrap_or_default() {
-            if link.kind == "veth" && is_ours(&link.name) {
-                let deleted = netlink.delete_link(link.index);
-                failures.note(deleted.map_err(Error::netlink(format!("delete {}", link.name))));
-            }
-        }
-    }
-    failures.note(Pins::at(&options.pin_dir).remove());
-    failures.note(firewall::remove());
-    failures.result()
 }

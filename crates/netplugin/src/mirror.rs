@@ -177,6 +177,15 @@ impl Mirror {
         })
     }
 
+    /// The uid of a network or group that is known.
+    pub fn uid(&self, object: &ObjectRef) -> Option<&str> {
+        match self.objects.get(object)? {
+            HostObject::Network(network) => Some(&network.uid),
+            HostObject::Group(group) => Some(&group.uid),
+            _ => None,
+        }
+    }
+
     fn of(&self, kind: ObjectKind) -> impl Iterator<Item = &HostObject> {
         let first = ObjectRef {
             kind,

@@ -1,5 +1,6 @@
 //! Brings the kernel to what the mirror asks for, as often as the mirror changes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use crate::replica::Replica;
 /// How long a look at the host's own prefixes is good for.
 const FRESH: Duration = Duration::from_secs(5);
 /// Between tries while the kernel refuses, and between looks when all is well.
-const PATROL: Duration = Duration::from_secs(30);
+const PATROL: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two ticks of the data plane.
 const TEND: Duration = Duration::from_millis(250);
@@ -39,18 +40,25 @@ pub struct Reconciler {
     pub outcome: watch::Sender<Outcome>,
 }
 
+/// When the host's own prefixes were looked at, and for which networks.
+struct Look {
+    at: Instant,
+    networks: BTreeSet<u32>,
+}
+
 impl Reconciler {
     /// Works until the agent ends. Nothing is torn down before the first snapshot.
     pub async fn run(self, stop: CancellationToken) {
         let mut changes = self.replica.changes();
-        let (mut done, mut looked) = (None, None);
+        let (mut done, mut last) = (None, None);
+        let mut again = Instant::now() + PATROL;
         loop {
             // In this order: what the revision came with is then counted in `change`.
             let revision = self.replica.heard();
             let change = *changes.borrow_and_update();
-            let mut pause = PATROL;
             if self.replica.read().is_complete() && done != Some(change) {
-                match self.apply(&mut looked).await {
+                let mut pause = PATROL;
+                match self.apply(&mut last).await {
                     Ok(()) => done = Some(change),
                     Err(error) => {
                         tracing::error!(%error, %revision, "the kernel does not hold what it should");
@@ -59,6 +67,7 @@ impl Reconciler {
                         pause = RETRY;
                     }
                 }
+                again = Instant::now() + pause;
             }
             if done == Some(change) {
                 self.replica.set_applied(revision);
@@ -68,14 +77,21 @@ impl Reconciler {
             }
             tokio::select! {
                 () = stop.cancelled() => return,
+                // Masters say every few seconds that nothing has changed: that puts nothing off.
                 _ = changes.changed() => {}
-                () = tokio::time::sleep(pause) => done = None,
+                () = tokio::time::sleep_until(again.into()) => {
+                    done = None;
+                    again = Instant::now() + PATROL;
+                }
             }
         }
     }
 
-    async fn apply(&self, looked: &mut Option<Instant>) -> Result<(), Error> {
-        let look = looked.is_none_or(|at| at.elapsed() >= FRESH);
+    async fn apply(&self, last: &mut Option<Look>) -> Result<(), Error> {
+        let networks = self.replica.read().networks().map(|n| n.number).collect();
+        // A new network gets no route before it is certain that the host has no use for it.
+        let fresh = |last: &Look| last.at.elapsed() < FRESH && last.networks == networks;
+        let look = !last.as_ref().is_some_and(fresh);
         let known = (!look).then(|| self.outcome.borrow().taken.clone());
         let (replica, departures) = (Arc::clone(&self.replica), Arc::clone(&self.departures));
         let host = self.host_name.clone();
@@ -103,7 +119,10 @@ impl Reconciler {
         let outcome = applied.await?;
         self.metrics.apply.observe(started.elapsed().as_secs_f64());
         if look {
-            *looked = Some(started);
+            *last = Some(Look {
+                at: started,
+                networks,
+            });
         }
         self.outcome
             .send_if_modified(|old| std::mem::replace(old, outcome.clone()) != outcome);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contiv_client::{Error as ClientError, HostClient};
-use contiv_model::agent::{EndpointStatus, HostStatus, Register, STREAM_VERSION};
+use contiv_model::agent::{EndpointStatus, HostStatus, ObjectRef, Register, STREAM_VERSION};
 use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -15,6 +15,7 @@ use crate::data_plane::{EndpointFacts, SharedPlane};
 use crate::docker::Observed;
 use crate::error::Error;
 use crate::metrics::Metrics;
+use crate::mirror::Mirror;
 use crate::reconcile::Outcome;
 use crate::replica::Replica;
 
@@ -158,6 +159,10 @@ impl Reporter {
             }));
         let observed = self.observed.borrow().clone();
         let outcome = self.outcome.borrow().clone();
+        // In this order: what was made anew under its old name is known to be so by the time that
+        // its revision is said to be applied.
+        let applied = self.replica.applied();
+        let realised = still_the_same(observed.realised.clone(), &self.replica.read());
         let ids: Vec<String> = {
             let mirror = self.replica.read();
             let local = mirror.endpoints().filter(|e| e.host == self.host_name);
@@ -171,13 +176,22 @@ impl Reporter {
             })
             .collect();
         Ok(HostStatus {
-            applied: self.replica.applied(),
-            realised: observed.realised,
+            applied,
+            realised,
             problems: [outcome.problems, observed.problems].concat(),
             endpoints,
             taken: Some(outcome.taken),
         })
     }
+}
+
+/// Of the objects that had their Docker network, those that were not made anew since.
+fn still_the_same(realised: BTreeMap<ObjectRef, String>, mirror: &Mirror) -> Vec<ObjectRef> {
+    let same = |(object, uid): (ObjectRef, String)| {
+        let now = mirror.uid(&object);
+        now.is_none_or(|now| now == uid).then_some(object)
+    };
+    realised.into_iter().filter_map(same).collect()
 }
 
 fn endpoint_status(

@@ -38,6 +38,7 @@ impl Build {
                 "-p",
                 "netctl",
             ]);
+            command.envs(provenance());
             if !self.debug {
                 command.arg("--release");
             }
@@ -45,6 +46,25 @@ impl Build {
         }
         Ok(target().join(profile))
     }
+}
+
+/// What `netctl version` shows; of a tree that git does not know, nothing.
+fn provenance() -> Vec<(&'static str, String)> {
+    let root = root();
+    let git = |format: &str| {
+        let dir = root.to_string_lossy();
+        let line = shell::capture("git", &["-C", &dir, "log", "-1", format]);
+        line.map(|line| line.trim().to_owned())
+    };
+    // The commit's time, so that the same sources give the same programs.
+    let known = [
+        ("CONTIV_GIT_COMMIT", git("--format=%h")),
+        ("CONTIV_BUILD_TIME", git("--format=%cI")),
+    ];
+    known
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.ok()?)))
+        .collect()
 }
 
 /// The cargo that runs us, in the repository's root.

@@ -31,12 +31,15 @@ impl Down {
         }
         println!("Remove Contiv:");
         let mut undo = Undo::default();
+        // netplugin outlives the rest, so that the engine's calls are answered.
         if engine::answers() {
-            // While netplugin runs, so that the engine's calls are answered.
-            undo.step("Docker", traces::remove_docker());
+            undo.step("containers", traces::remove_containers());
+        }
+        undo.step("netmaster", NETMASTER.stop(Duration::from_secs(15)));
+        if engine::answers() {
+            undo.step("Docker networks", traces::remove_docker_networks());
         }
         undo.step("netplugin", NETPLUGIN.stop(Duration::from_secs(15)));
-        undo.step("netmaster", NETMASTER.stop(Duration::from_secs(15)));
         undo.step("netplugin's own", cleanup());
         undo.step("kernel", traces::remove_kernel());
         if engine::answers() && succeeds("docker", &["image", "inspect", image::BUSYBOX]) {

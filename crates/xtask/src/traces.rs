@@ -5,15 +5,15 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::firewall;
 use crate::layout::{PINS, PLUGIN_SOCKET};
 use crate::shell::{capture, exists, succeeds};
+use crate::{engine, firewall};
 
 /// The label that netplugin puts on each Docker network it makes.
 const NETWORK_LABEL: &str = "contiv.uid";
 
-/// Removes containers on our Docker networks, then the networks.
-pub(crate) fn remove_docker() -> Result<()> {
+/// Removes containers on our Docker networks.
+pub(crate) fn remove_containers() -> Result<()> {
     for network in docker_networks()? {
         let filter = format!("network={network}");
         for container in lines("docker", &["ps", "-aq", "--no-trunc", "--filter", &filter])? {
@@ -23,14 +23,16 @@ pub(crate) fn remove_docker() -> Result<()> {
             );
             capture("docker", &["rm", "-f", &container])?;
         }
+    }
+    Ok(())
+}
+
+/// Removes our Docker networks. netmaster must have ended: while it holds the objects that they
+/// stand for, netplugin brings the networks back.
+pub(crate) fn remove_docker_networks() -> Result<()> {
+    for network in docker_networks()? {
         println!("  remove Docker network {network}");
-        if !succeeds("docker", &["network", "rm", &network]) {
-            // The agent may have been quicker.
-            let left = docker_networks()?;
-            if left.contains(&network) {
-                capture("docker", &["network", "rm", &network])?;
-            }
-        }
+        capture("docker", &["network", "rm", &network])?;
     }
     Ok(())
 }
@@ -88,6 +90,10 @@ pub(crate) fn remove_kernel() -> Result<()> {
 /// What is still there, in words; empty when nothing is.
 pub(crate) fn left() -> Result<Vec<String>> {
     let mut left: Vec<String> = links()?.iter().map(|link| format!("link {link}")).collect();
+    if engine::answers() {
+        let networks = docker_networks()?;
+        left.extend(networks.iter().map(|id| format!("Docker network {id}")));
+    }
     for path in [PINS, PLUGIN_SOCKET, "/var/lib/contiv/up"] {
         if Path::new(path).exists() {
             left.push(path.to_owned());

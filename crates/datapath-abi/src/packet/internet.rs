@@ -16,7 +16,8 @@ const DESTINATION: u8 = 60;
 const MOBILITY: u8 = 135;
 
 /// Reads a packet up to its ports, into a place that the caller has: the kernel's stack has no room
-/// for copies. `ethertype` is that of IPv4 or IPv6.
+/// for copies. Unless it fails, every byte of the place is written. `ethertype` is that of IPv4 or
+/// IPv6.
 #[inline(always)]
 pub fn parse<F: Frame + ?Sized>(
     frame: &F,
@@ -29,6 +30,7 @@ pub fn parse<F: Frame + ?Sized>(
     packet.key.destination_port = 0;
     packet.quote = 0;
     packet.flags = 0;
+    packet.unused = [0; 3];
     if ethertype == ETHERTYPE_IPV4 {
         ipv4(frame, packet)?;
     } else {

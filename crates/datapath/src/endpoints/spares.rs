@@ -7,6 +7,7 @@
 use crate::Error;
 use std::os::fd::OwnedFd;
 
+use super::links;
 use crate::attach::Attacher;
 use crate::error::Failures;
 use crate::names::{SPARE_HOST, SPARE_PEER, link_names};
@@ -45,7 +46,7 @@ impl Spares {
         let mut failures = Failures::default();
         for link in links {
             if link.name.starts_with(SPARE_HOST) {
-                failures.note(super::delete(netlink, link));
+                failures.note(links::delete(netlink, link));
             }
         }
         failures.result()
@@ -68,8 +69,8 @@ impl Spares {
             format!("{SPARE_PEER}{number}"),
         );
         for old in [&name, &peer] {
-            if let Some(link) = super::find(netlink, old)? {
-                super::delete(netlink, &link)?;
+            if let Some(link) = links::find(netlink, old)? {
+                links::delete(netlink, &link)?;
             }
         }
         let spec = VethSpec {
@@ -79,7 +80,7 @@ impl Spares {
             peer_mac: None,
             mtu: MTU,
         };
-        let link = super::make_pair(netlink, &spec)?;
+        let link = links::make_pair(netlink, &spec)?;
         let attached = attacher.hold(&link)?;
         self.ready.push(Spare { number, attached });
         Ok(())
@@ -93,12 +94,12 @@ impl Spares {
         claim: Claim<'_>,
     ) -> Option<Link> {
         let spare = self.ready.pop()?;
-        let link = super::find(netlink, &format!("{SPARE_HOST}{}", spare.number)).ok()??;
+        let link = links::find(netlink, &format!("{SPARE_HOST}{}", spare.number)).ok()??;
         match rename(netlink, attacher, &spare, &link, claim) {
             Ok(link) => Some(link),
             Err(error) => {
                 tracing::debug!(%error, "a spare link cannot be used");
-                super::delete(netlink, &link).ok();
+                links::delete(netlink, &link).ok();
                 None
             }
         }
@@ -115,7 +116,7 @@ fn rename(
     let Claim { id, spec, mtu } = claim;
     let (name, peer) = link_names(id);
     let what = || format!("rename {} to {name}", link.name);
-    let spare_peer = super::find(netlink, &format!("{SPARE_PEER}{}", spare.number))?
+    let spare_peer = links::find(netlink, &format!("{SPARE_PEER}{}", spare.number))?
         .ok_or_else(|| Error::netlink(what())(std::io::ErrorKind::NotFound.into()))?;
     let settings = Settings {
         name: &peer,

@@ -1,7 +1,6 @@
 //! A new agent on what the one before has left.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use contiv_datapath::spec::link_names;
 use contiv_datapath::{Attach, Plane};
@@ -51,10 +50,6 @@ fn packets_flow_while_agents_come_and_go(attach: Attach) {
     for stream in streams {
         let report = stream.stop();
         assert_eq!(report.lost, 0, "{report:?}");
-        assert!(
-            report.longest_gap < Duration::from_millis(500),
-            "{report:?}"
-        );
     }
     assert_eq!(known(&mut site), before);
 }

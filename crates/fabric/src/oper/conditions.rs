@@ -104,8 +104,11 @@ impl<'a> Subject<'a> {
     }
 
     fn is_realised(&self, report: &HostReport) -> bool {
+        // Before it has applied the last change, its word may be about another object that had
+        // the same name.
+        let heard = report.applied.number >= self.number;
         let object = self.object.as_ref();
-        object.is_some_and(|object| report.realised.contains(object))
+        heard && object.is_some_and(|object| report.realised.contains(object))
     }
 }
 

@@ -4,9 +4,9 @@ use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
-use contiv_fabric::{AddressOwner, oper};
+use contiv_fabric::{AddressOwner, Image, Key, oper};
 use contiv_ipam::AddressState;
-use contiv_model::agent::{ObjectRef, Problem as HostProblem, Revision, TakenPrefix};
+use contiv_model::agent::{ObjectKind, ObjectRef, Problem as HostProblem, Revision, TakenPrefix};
 use contiv_model::inspect::EndpointOper;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -70,10 +70,28 @@ pub(super) fn routes(router: Router<Shared>) -> Router<Shared> {
 }
 
 async fn hosts(State(shared): State<Shared>, page: Page) -> impl IntoResponse {
-    let revision = shared.ledger.read().revision();
-    let hosts = shared.hosts.list();
+    let committed = shared.ledger.read();
+    let image = committed.image();
+    let mut hosts = shared.hosts.list();
+    for HostFacts { report, .. } in &mut hosts {
+        let realised = std::mem::take(&mut report.realised);
+        let stands = |object: &ObjectRef| report.applied.number >= last_commit(image, object);
+        report.realised = realised.into_iter().filter(stands).collect();
+    }
     let hosts = hosts.iter().map(|host| (host.name.as_str(), host));
-    page.cut(revision, hosts, |host| HostDocument::from(host.clone()))
+    page.cut(committed.revision(), hosts, |host| {
+        HostDocument::from(host.clone())
+    })
+}
+
+/// Number of the last commit of what hosts realise; 0 when it is gone. Before a host has applied
+/// that, its word may be about another object that had the same name.
+fn last_commit(image: &Image, object: &ObjectRef) -> u64 {
+    let key = match object.kind {
+        ObjectKind::Group => Key::Group(object.key.clone()),
+        _ => Key::Network(object.key.clone()),
+    };
+    image.number_of(&key.to_string())
 }
 
 async fn endpoints(State(shared): State<Shared>, page: Page) -> impl IntoResponse {

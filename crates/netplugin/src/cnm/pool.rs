@@ -1,11 +1,11 @@
 //! IpamDriver.RequestPool: which of our networks a Docker network takes its addresses from.
 //!
-//! 1. Options `tenant`, `network`, `group` name it; the subnet is then ours to
-//!    say, and one that the user gives as well must be the same.
+//! 1. Options `tenant`, `network`, `group` name it, and `--subnet` says the same.
 //! 2. Without options, `--subnet` stands for the network of tenant `default` that
 //!    has the subnet, or that CreateNetwork will make with it.
-//! 3. With neither, the call fails: the engine would otherwise ask again for as
-//!    long as it is given a pool that overlaps another one.
+//! 3. Without a subnet the call fails. The engine, left free to take any pool, would
+//!    not take one that the host has a route to, as it has to our networks: it would
+//!    ask again and again, for ever.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,9 +58,10 @@ impl Driver {
                 pool.network, pool.tenant
             ))
         })?;
-        if let Some(wish) = wish.filter(|wish| *wish != subnet) {
+        if wish != Some(subnet) {
+            let wish = wish.map(|wish| format!(", not {wish}")).unwrap_or_default();
             return Err(Error::Refused(format!(
-                "network {} of tenant {} has subnet {subnet}, not {wish}; leave --subnet out",
+                "network {} of tenant {} has subnet {subnet}{wish}: give --subnet {subnet}",
                 pool.network, pool.tenant
             )));
         }

@@ -107,6 +107,9 @@ pub struct NewIpam {
 #[serde(rename_all = "PascalCase")]
 pub struct PoolConfig {
     pub subnet: String,
+    /// The engine shows only a gateway that it was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
 }
 
 /// Happenings in the engine; only that something happened counts.

@@ -34,8 +34,8 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 /// What the engine was last seen to have.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
-    /// Objects that have their Docker network.
-    pub realised: Vec<ObjectRef>,
+    /// Objects that have their Docker network, with the uids that they had then.
+    pub realised: BTreeMap<ObjectRef, String>,
     pub problems: Vec<Problem>,
     /// Containers by the endpoints that they hold.
     pub containers: BTreeMap<String, ContainerFacts>,
@@ -61,6 +61,8 @@ struct Memory {
     abandoned: Abandoned,
     /// Bindings that differ from the engine's networks, and since when.
     unsettled: BTreeMap<String, Instant>,
+    /// What the engine said of each network that it did not remove.
+    refusals: BTreeMap<String, String>,
 }
 
 impl Follower {
@@ -78,7 +80,7 @@ impl Follower {
                 let problems = unreachable(&self.replica, &error);
                 let containers = self.observed.borrow().containers.clone();
                 let observed = Observed {
-                    realised: Vec::new(),
+                    realised: BTreeMap::new(),
                     problems,
                     containers,
                 };
@@ -133,7 +135,7 @@ impl Follower {
     async fn pass(&self, memory: &mut Memory) -> Result<(), Error> {
         let networks = self.engine.networks().await?;
         let mut now = self.plan(&networks);
-        let failed = self.carry_out(&now).await;
+        let failed = self.carry_out(&now, &mut memory.refusals).await;
         if !now.create.is_empty() || !now.remove.is_empty() {
             now = self.plan(&self.engine.networks().await?);
         }
@@ -160,11 +162,21 @@ impl Follower {
         )
     }
 
-    async fn carry_out(&self, plan: &Plan) -> Vec<Problem> {
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        refusals: &mut BTreeMap<String, String>,
+    ) -> Vec<Problem> {
+        refusals.retain(|id, _| plan.remove.iter().any(|(going, _)| going == id));
         for (id, name) in &plan.remove {
-            match self.engine.remove_network(id).await {
-                Ok(()) => tracing::info!(name, "Docker network removed: its object is gone"),
-                Err(error) => tracing::warn!(name, %error, "Docker network not removed yet"),
+            let Err(error) = self.engine.remove_network(id).await else {
+                tracing::info!(name, "Docker network removed: its object is gone");
+                continue;
+            };
+            // It is tried with every pass, and told once.
+            let reason = error.to_string();
+            if refusals.insert(id.clone(), reason.clone()).as_ref() != Some(&reason) {
+                tracing::warn!(name, %error, "Docker network not removed yet");
             }
         }
         let mut failed = Vec::new();

@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contiv_model::agent::{DockerNetwork, ObjectKind, ObjectRef, PoolRef, Problem};
+use contiv_model::agent::{DockerNetwork, NetworkView, ObjectKind, ObjectRef, PoolRef, Problem};
 
 use super::client::{EngineNetwork, NewIpam, NewNetwork, PoolConfig};
 use super::labels::{UID, docker_name, labels, named_by, options};
@@ -28,8 +28,8 @@ pub(crate) struct Plan {
     pub bind: Vec<DockerNetwork>,
     /// Bindings of Docker networks that the engine does not have, by id.
     pub unbind: Vec<String>,
-    /// Objects that have their Docker network.
-    pub realised: Vec<ObjectRef>,
+    /// Objects that have their Docker network, with their uids.
+    pub realised: BTreeMap<ObjectRef, String>,
     pub problems: Vec<Problem>,
 }
 
@@ -38,8 +38,8 @@ struct Wish {
     object: ObjectRef,
     uid: String,
     pool: PoolRef,
-    subnet: String,
-    ipv6_subnet: Option<String>,
+    /// One for each address family.
+    pools: Vec<PoolConfig>,
 }
 
 /// What follows from these states. `driver` is the name our driver is known by.
@@ -66,7 +66,7 @@ pub(crate) fn plan(mirror: &Mirror, engine: &[EngineNetwork], host: &str, driver
         .collect();
     for wish in &wishes {
         if by_uid.contains_key(wish.uid.as_str()) {
-            plan.realised.push(wish.object.clone());
+            plan.realised.insert(wish.object.clone(), wish.uid.clone());
             continue;
         }
         let name = docker_name(&wish.pool);
@@ -122,8 +122,7 @@ fn wishes(mirror: &Mirror) -> Vec<Wish> {
                 network: network.name.clone(),
                 group: None,
             },
-            subnet: network.subnet.trunc().to_string(),
-            ipv6_subnet: network.ipv6_subnet.map(|s| s.trunc().to_string()),
+            pools: pools(network),
         });
     let groups = mirror.groups().filter_map(|group| {
         let network = mirror.network(&group.tenant, &group.network)?;
@@ -138,11 +137,22 @@ fn wishes(mirror: &Mirror) -> Vec<Wish> {
                 network: group.network.clone(),
                 group: Some(group.name.clone()),
             },
-            subnet: network.subnet.trunc().to_string(),
-            ipv6_subnet: network.ipv6_subnet.map(|s| s.trunc().to_string()),
+            pools: pools(network),
         })
     });
     networks.chain(groups).collect()
+}
+
+fn pools(network: &NetworkView) -> Vec<PoolConfig> {
+    let v4 = PoolConfig {
+        subnet: network.subnet.trunc().to_string(),
+        gateway: network.gateway.map(|gateway| gateway.to_string()),
+    };
+    let v6 = network.ipv6_subnet.map(|subnet| PoolConfig {
+        subnet: subnet.trunc().to_string(),
+        gateway: network.ipv6_gateway.map(|gateway| gateway.to_string()),
+    });
+    [Some(v4), v6].into_iter().flatten().collect()
 }
 
 /// Whether a network bears a name that is given to those made for a Docker network:
@@ -153,23 +163,16 @@ fn is_automatic(name: &str) -> bool {
 }
 
 fn new_network(wish: &Wish, name: String, driver: &str) -> NewNetwork {
-    let subnets = [Some(&wish.subnet), wish.ipv6_subnet.as_ref()];
     NewNetwork {
         name,
         check_duplicate: true,
         driver: driver.to_owned(),
-        enable_ipv6: wish.ipv6_subnet.is_some(),
+        enable_ipv6: wish.pools.len() > 1,
         attachable: true,
         ipam: NewIpam {
             driver: driver.to_owned(),
             options: options(&wish.pool),
-            config: subnets
-                .into_iter()
-                .flatten()
-                .map(|subnet| PoolConfig {
-                    subnet: subnet.clone(),
-                })
-                .collect(),
+            config: wish.pools.clone(),
         },
         options: options(&wish.pool),
         labels: labels(&wish.uid, &wish.pool),

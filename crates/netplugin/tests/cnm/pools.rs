@@ -11,30 +11,24 @@ fn pool(subnet: &str, options: Value) -> Value {
 #[test]
 fn a_pool_is_named_by_options_or_by_its_subnet() {
     let rig = Rig::new();
-    for (subnet, options, id) in [
-        ("10.1.2.0/24", json!({"network": "net"}), "default/net|v4"),
-        ("", json!({"network": "net"}), "default/net|v4"),
+    for (options, id) in [
+        (json!({"network": "net"}), "default/net|v4"),
         (
-            "",
             json!({"tenant": "default", "network": "net"}),
             "default/net|v4",
         ),
+        (json!({"tenant": "blue", "network": "net"}), "blue/net|v4"),
+        (json!({"group": "web"}), "default/net/web|v4"),
         (
-            "10.1.2.0/24",
-            json!({"tenant": "blue", "network": "net"}),
-            "blue/net|v4",
-        ),
-        ("", json!({"group": "web"}), "default/net/web|v4"),
-        (
-            "",
             json!({"network": "net", "group": "web"}),
             "default/net/web|v4",
         ),
-        // Host bits are the user's handwriting.
-        ("10.1.2.77/24", json!({"network": "net"}), "default/net|v4"),
     ] {
-        let answer = rig.ok("IpamDriver.RequestPool", pool(subnet, options));
-        assert_eq!(answer, json!({"PoolID": id, "Pool": "10.1.2.0/24"}));
+        // Host bits are the user's handwriting.
+        for subnet in ["10.1.2.0/24", "10.1.2.77/24"] {
+            let answer = rig.ok("IpamDriver.RequestPool", pool(subnet, options.clone()));
+            assert_eq!(answer, json!({"PoolID": id, "Pool": "10.1.2.0/24"}));
+        }
     }
     for options in [json!({}), json!(null)] {
         let answer = rig.ok("IpamDriver.RequestPool", pool("10.9.0.0/24", options));
@@ -55,7 +49,12 @@ fn pools_that_make_no_sense_are_refused() {
         json!({"Pool": "10.1.2.0/24", "SubPool": "10.1.2.0/28", "Options": {"network": "net"}});
     let six = json!({"V6": true, "Options": {"network": "net"}});
     for (body, reason) in [
-        // An engine that is given any pool here asks again, for ever.
+        // An engine that may take any pool asks again for ever: it wants none that the host has
+        // a route to.
+        (
+            pool("", json!({"network": "net"})),
+            "give --subnet 10.1.2.0/24",
+        ),
         (pool("", json!({})), "which Contiv network"),
         (pool("", json!(null)), "which Contiv network"),
         (json!({}), "which Contiv network"),

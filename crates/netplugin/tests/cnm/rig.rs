@@ -142,7 +142,7 @@ impl Rig {
             let run = || {
                 runtime
                     .unwrap()
-                    .block_on(run(plane, dir, patience, token, told))
+                    .block_on(run(plane, dir, patience, token, told));
             };
             netns.enter(run).unwrap();
         });
@@ -203,7 +203,12 @@ impl Rig {
 
     /// Makes a Docker network for one of our networks: pool, gateway, network. Its pool's id.
     pub(crate) fn docker_network(&self, id: &str, options: Value) -> String {
-        let pool = json!({"AddressSpace": "contiv-local", "Options": options});
+        let subnet = match options["network"].as_str() {
+            Some("bare") => "10.1.3.0/24",
+            Some("six") => "10.1.4.0/24",
+            _ => "10.1.2.0/24",
+        };
+        let pool = json!({"AddressSpace": "contiv-local", "Pool": subnet, "Options": options});
         let pool = self.ok("IpamDriver.RequestPool", pool);
         let gateway = json!({"PoolID": pool["PoolID"], "Address": "",
             "Options": {"RequestAddressType": "com.docker.network.gateway"}});

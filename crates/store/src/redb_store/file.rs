@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -36,12 +37,20 @@ pub(super) struct File {
     database: Database,
 }
 
+/// Makes the file, if need be, for its owner's eyes alone, whatever directory it is in.
+fn own(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true).mode(0o600);
+    options.open(path).map(drop)
+}
+
 /// What became of each transaction of a batch.
 type Outcomes = Vec<Result<Outcome, Error>>;
 
 impl File {
     /// Opens the file, makes it if need be, and brings it to today's schema.
     pub(super) fn open(path: &Path, schema: Schema) -> Result<File, Error> {
+        own(path).map_err(|e| error(path, "opened", redb::Error::Io(e)))?;
         let opened = Database::builder().set_cache_size(CACHE).create(path);
         let database = opened.map_err(|e| error(path, "opened", e.into()))?;
         let file = File {

@@ -21,7 +21,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "netmaster",
-        &["contiv-model", "contiv-ipam", "contiv-store", "contiv-fabric"],
+        &[
+            "contiv-model",
+            "contiv-ipam",
+            "contiv-store",
+            "contiv-fabric",
+        ],
     ),
     (
         "netplugin",

@@ -73,7 +73,8 @@ impl From<&RuleView> for PolicyRule {
             order: 0,
             priority: view.priority,
             action: match view.action {
-                agent::Action::Allow => Action::Allow,
+                // Without tiers there is no one to pass to but the default, which allows.
+                agent::Action::Allow | agent::Action::Pass => Action::Allow,
                 agent::Action::Deny => Action::Deny,
             },
             peer_group: view.peer_group,

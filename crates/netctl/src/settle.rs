@@ -77,16 +77,17 @@ impl SettleFlags {
         client: &Client,
         revision: &str,
     ) -> Result<(), Failure> {
-        let Ok(revision) = revision.parse::<Revision>() else {
+        let revision = revision.parse::<Revision>().map_err(Failure::Invalid)?;
+        if self.no_wait {
             return Ok(());
-        };
+        }
         let deadline = Instant::now() + PATIENCE;
-        while !self.no_wait {
+        loop {
             let hosts = client.hosts().await?;
             let behind = hosts.iter().filter(|h| h.live && h.applied < revision);
             let names: Vec<&str> = behind.map(|host| host.name.as_str()).collect();
             if names.is_empty() {
-                break;
+                return Ok(());
             }
             if Instant::now() >= deadline {
                 return Err(Failure::Invalid(format!(
@@ -97,7 +98,6 @@ impl SettleFlags {
             }
             sleep(INTERVAL).await;
         }
-        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use super::{claim, expected};
 use crate::decision::{Decided, Draft, settled};
 use crate::image::Image;
 use crate::key::{Key, Numbered};
-use crate::record::{Guard, Meta, RuleRecord, Stamp};
+use crate::record::{EndpointRecord, Guard, Meta, RuleRecord, Stamp};
 use crate::refusal::Refusal;
 
 /// Makes a rule, or edits it: its number and uid stay.
@@ -131,7 +131,7 @@ fn check_own_address(image: &Image, rule: &Rule, parsed: &ParsedRule) -> Result<
     };
     let held: BTreeSet<IpAddr> = image
         .endpoints_of_group(group)
-        .flat_map(|endpoint| endpoint.addresses())
+        .flat_map(EndpointRecord::addresses)
         .collect();
     let all_held = |range: &AddressRange| {
         let known = held.range(range.first..=range.last).count();

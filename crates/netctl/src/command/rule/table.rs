@@ -4,6 +4,9 @@ use contiv_model::object::Rule;
 
 use crate::output::Rows;
 
+/// A title, and what a rule has to say below it.
+type Column = (&'static str, fn(&Rule) -> String);
+
 pub(super) fn tables(rules: &[Rule]) -> String {
     let incoming = table(
         rules,
@@ -20,12 +23,12 @@ fn table(rules: &[Rule], direction: &str, peer: &[&str]) -> Rows {
             .iter()
             .filter(|rule| (rule.direction == "in") == (direction == "in"))
     };
-    let more: [(&str, fn(&Rule) -> String); 3] = [
+    let more: [Column; 3] = [
         ("Icmp", icmp),
         ("Options", options),
         ("Description", |rule| rule.description.clone()),
     ];
-    let needed = |(_, cell): &(&str, fn(&Rule) -> String)| shown().any(|r| !cell(r).is_empty());
+    let needed = |(_, cell): &Column| shown().any(|r| !cell(r).is_empty());
     let more: Vec<_> = more.into_iter().filter(needed).collect();
     let mut header = vec!["Rule", "Priority"];
     header.extend(peer);

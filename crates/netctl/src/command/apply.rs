@@ -180,3 +180,45 @@ fn sorted<O: Keyed>(mut objects: Vec<O>) -> impl Iterator<Item = O> {
     objects.sort_by_key(Keyed::key_of_fields);
     objects.into_iter()
 }
+
+#[cfg(test)]
+mod tests {
+    use contiv_model::manifest::FieldChange;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_names_every_step_and_counts_them() {
+        let step = |change, kind: &str, key: &str, fields| Step {
+            change,
+            kind: kind.into(),
+            key: key.into(),
+            fields,
+        };
+        let ports = FieldChange {
+            field: "ports".into(),
+            from: json!("80"),
+            to: json!("80,443"),
+        };
+        let tier = FieldChange {
+            field: "tier".into(),
+            from: Value::Null,
+            to: json!("admin"),
+        };
+        let plan = Plan {
+            steps: vec![
+                step(Change::Remove, "network", "blue:old", vec![]),
+                step(Change::Create, "network", "blue:web", vec![]),
+                step(Change::Change, "rule", "blue:p:1", vec![ports, tier]),
+            ],
+            unchanged: 3,
+        };
+        assert_eq!(
+            text(&plan),
+            "- network blue:old\n+ network blue:web\n~ rule blue:p:1\n    \
+             ports: \"80\" -> \"80,443\"\n    tier: (default) -> \"admin\"\n\
+             Plan: 1 to create, 1 to change, 1 to remove, 3 unchanged.\n"
+        );
+    }
+}

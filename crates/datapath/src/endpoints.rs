@@ -234,6 +234,12 @@ impl Endpoints {
         })
     }
 
+    /// Whether packets reach the endpoint and leave it.
+    pub(crate) fn is_open(&self, id: &str) -> bool {
+        let local = self.by_id.get(id);
+        local.is_some_and(|local| local.row.state == Endpoint::OPEN)
+    }
+
     /// Names of the host's ends of all links.
     pub(crate) fn interfaces(&self) -> BTreeSet<String> {
         self.by_id.keys().map(|id| link_names(id).0).collect()

@@ -21,6 +21,7 @@ use crate::names::{DOOR, DOOR_INSIDE, link_names};
 use crate::netlink::Netlink;
 use crate::pins::Pins;
 use crate::policies::Policies;
+use crate::shortfall::{Shortfall, Shortfalls, Subject};
 use crate::spec::{Desired, EndpointSpec, NetworkSpec};
 use crate::taken::{Look, Taken};
 use crate::tenants::Tenants;
@@ -77,7 +78,7 @@ pub struct Plane {
     endpoints: Endpoints,
     flows: Flows,
     firewall: Firewall,
-    /// What add_endpoint must know of networks and tenants.
+    /// What add_endpoint must know of networks and tenants: those that are in the kernel.
     networks: BTreeMap<u32, NetworkSpec>,
     ready: BTreeSet<u32>,
 }
@@ -124,6 +125,10 @@ impl Plane {
 
     /// Makes the kernel hold this and nothing else; goes on after a failure, and names all.
     ///
+    /// What one tenant, network or endpoint lacks is no failure of the others: it is answered
+    /// with, and what was in force for the object stays. An endpoint that such a lack keeps
+    /// closed is among the answers, too.
+    ///
     /// 1. The host's link, its addresses and the private subnet.
     /// 2. Endpoints that should not be go first: their addresses may be others' now.
     /// 3. Policies and networks, not yet in force for flows that exist.
@@ -131,8 +136,8 @@ impl Plane {
     /// 5. New generations: from here on packets see all of it.
     /// 6. What nothing needs any more: old policies, pins of links.
     /// 7. Routes and firewall.
-    pub fn apply(&mut self, desired: &Desired) -> Result<(), Error> {
-        let mut failures = Failures::default();
+    pub fn apply(&mut self, desired: &Desired) -> Result<Vec<Shortfall>, Error> {
+        let (mut failures, mut lacks) = (Failures::default(), Shortfalls::default());
         let before = Look::take(&mut self.netlink)?;
         let door = failures.note(self.ensure_door(&before, desired));
         failures.note(self.refresh_host_addresses());
@@ -143,34 +148,26 @@ impl Plane {
             .keep(&mut self.netlink, &self.attacher, &wanted);
         failures.note(kept);
 
-        self.ready.clear();
-        for (number, tenant) in &desired.tenants {
-            let root = self.policies.build(*number, &tenant.policy);
-            let Some(root) = failures.note(root) else {
-                continue; // What was in force stays so.
-            };
-            let set = self.tenants.set(*number, root, desired.routing);
-            if failures.note(set).is_some() {
-                self.ready.insert(*number);
-            }
-        }
-        let tenants: BTreeSet<u32> = desired.tenants.keys().copied().collect();
-        failures.note(self.tenants.keep(&tenants));
-        self.policies.keep(&tenants);
-        failures.note(self.tenants.set_networks(&desired.networks));
-        self.networks.clone_from(&desired.networks);
+        self.set_tenants(desired, &mut failures, &mut lacks);
+        self.set_networks(desired, &mut failures, &mut lacks);
 
         if door.is_some() {
             let links = before.by_name();
             for (id, spec) in &desired.local {
+                let subject = || Subject::Endpoint(id.clone());
                 if !self.endpoints.is_whole(id, spec, self.terms(spec), &links) {
-                    failures.note(self.ensure_endpoint(id, spec));
+                    lacks.note(subject(), self.ensure_endpoint(id, spec));
                 }
-                failures.note(self.ensure_mtu(id, spec, &links));
+                lacks.note(subject(), self.ensure_mtu(id, spec, &links));
+                if !self.endpoints.is_open(id) {
+                    let (tenant, network) = (spec.tenant, spec.network);
+                    lacks.pass_on(id, &[Subject::Tenant(tenant), Subject::Network(network)]);
+                }
             }
         }
         failures.note(self.tenants.renew());
-        let settled = tenants.is_subset(&self.ready);
+        // Roots of earlier agents may be in force as long as a tenant has none of this one's.
+        let settled = desired.tenants.keys().all(|n| self.policies.has(*n));
         failures.note(self.policies.retire(settled));
         failures.note(self.forget_pins());
         let after = failures.note(Look::take(&mut self.netlink));
@@ -181,7 +178,7 @@ impl Plane {
         if desired.networks.values().any(|n| n.ipv6_subnet.is_some()) {
             failures.note(sysctl::forward_ipv6());
         }
-        failures.result()
+        failures.result().map(|()| lacks.all())
     }
 
     /// Makes the links of an endpoint and lets it in; again for the same id is fine.
@@ -218,7 +215,9 @@ impl Plane {
         Terms {
             guest: spec.tenant != DEFAULT_TENANT,
             mtu: network.map_or(MTU, |network| network.mtu),
-            open: network.is_some() && self.ready.contains(&spec.tenant),
+            open: network.is_some()
+                && self.ready.contains(&spec.tenant)
+                && self.policies.knows(spec.tenant, spec.group),
         }
     }
 

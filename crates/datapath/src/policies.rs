@@ -12,7 +12,7 @@ use contiv_datapath_abi::policy::{
     Decision, DecisionKey, OwnKey, PeerKey, PrefixKey, RuleSet, Subject, SubjectKey,
 };
 use contiv_datapath_abi::{Plain, maps};
-use contiv_policy::{HostTables, Rows, TenantPolicy, compile};
+use contiv_policy::{CompiledPolicy, HostTables, PolicyError, Rows, TenantPolicy, compile};
 
 use crate::Error;
 use crate::bpf::{Prefixed, Table, grace_period};
@@ -35,6 +35,8 @@ pub(crate) struct Policies {
     tables: Tables,
     numbers: HostTables,
     installed: BTreeMap<u32, Installed>,
+    /// The last policy of a tenant that was not compiled, and why.
+    refused: BTreeMap<u32, (TenantPolicy, PolicyError)>,
     /// Roots that are nobody's any more.
     retired: Vec<u32>,
     /// Rows up to this number are an earlier agent's.
@@ -61,6 +63,7 @@ impl Policies {
             tables,
             numbers: HostTables::after(highest),
             installed: BTreeMap::new(),
+            refused: BTreeMap::new(),
             retired: Vec::new(),
             inherited: (highest > 0).then_some(highest),
         })
@@ -74,7 +77,7 @@ impl Policies {
         {
             return Ok(installed.root);
         }
-        let compiled = compile(policy).map_err(|source| Error::Policy { tenant, source })?;
+        let compiled = self.compile(tenant, policy)?;
         let root = if compiled.groups.is_empty() {
             0
         } else {
@@ -96,8 +99,34 @@ impl Policies {
         Ok(root)
     }
 
+    fn compile(&mut self, tenant: u32, policy: &TenantPolicy) -> Result<CompiledPolicy, Error> {
+        let refusal = match self.refused.remove(&tenant) {
+            Some((refused, why)) if refused == *policy => why,
+            _ => match compile(policy) {
+                Ok(compiled) => return Ok(compiled),
+                Err(why) => why,
+            },
+        };
+        let source = refusal.clone();
+        self.refused.insert(tenant, (policy.clone(), refusal));
+        Err(Error::Policy { tenant, source })
+    }
+
+    /// Whether a policy that this agent built is there for the tenant.
+    pub(crate) fn has(&self, tenant: u32) -> bool {
+        self.installed.contains_key(&tenant)
+    }
+
+    /// Whether the tenant's policy says what members of the group may do. One that does not know
+    /// the group would let them do all.
+    pub(crate) fn knows(&self, tenant: u32, group: u32) -> bool {
+        let installed = self.installed.get(&tenant);
+        installed.is_some_and(|i| group == 0 || i.policy.groups.contains_key(&group))
+    }
+
     /// Forgets tenants that are not among these. Their roots must be out of force.
     pub(crate) fn keep(&mut self, tenants: &BTreeSet<u32>) {
+        self.refused.retain(|tenant, _| tenants.contains(tenant));
         let gone = self
             .installed
             .extract_if(.., |tenant, _| !tenants.contains(tenant));

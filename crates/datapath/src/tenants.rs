@@ -96,26 +96,36 @@ impl Tenants {
         failures.result()
     }
 
-    /// Makes the prefixes those of these networks.
-    pub(crate) fn set_networks(
-        &mut self,
-        networks: &BTreeMap<u32, NetworkSpec>,
-    ) -> Result<(), Error> {
-        let mut wanted = BTreeMap::new();
-        for (number, spec) in networks {
-            wanted.extend(rows_of(*number, spec));
+    /// The mode of a tenant whose policy stays as it is; nothing if it has none in force.
+    pub(crate) fn set_mode(&mut self, tenant: u32, routing: bool) -> Result<(), Error> {
+        match self.rows.get(&tenant) {
+            Some(row) if row.generation != 0 => self.set(tenant, row.root, routing),
+            _ => Ok(()),
         }
-        let mut failures = Failures::default();
-        for (key, network) in &wanted {
-            if self.prefixes.get(key) == Some(network) {
-                continue;
-            }
-            if failures.note(self.prefix_table.put(key, network)).is_some() {
-                self.prefixes.insert(*key, *network);
+    }
+
+    /// Makes the prefixes of one network those of this one.
+    pub(crate) fn set_network(&mut self, number: u32, spec: &NetworkSpec) -> Result<(), Error> {
+        for (key, network) in rows_of(number, spec) {
+            if self.prefixes.get(&key) != Some(&network) {
+                self.prefix_table.put(&key, &network)?;
+                self.prefixes.insert(key, network);
                 self.stale.insert(key.key.tenant);
             }
         }
-        let gone = self.prefixes.keys().filter(|key| !wanted.contains_key(key));
+        Ok(())
+    }
+
+    /// Removes the prefixes of networks that are not among these.
+    pub(crate) fn keep_networks(
+        &mut self,
+        networks: &BTreeMap<u32, NetworkSpec>,
+    ) -> Result<(), Error> {
+        let wanted = networks.iter();
+        let wanted = wanted.flat_map(|(number, spec)| rows_of(*number, spec));
+        let wanted: BTreeSet<_> = wanted.map(|(key, _)| key).collect();
+        let mut failures = Failures::default();
+        let gone = self.prefixes.keys().filter(|key| !wanted.contains(key));
         for key in gone.copied().collect::<Vec<_>>() {
             if failures.note(self.prefix_table.remove(&key)).is_some() {
                 self.prefixes.remove(&key);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use contiv_datapath::Shortfall;
 use contiv_datapath::spec::{Desired, EndpointSpec};
 use contiv_model::agent::TakenPrefix;
 
@@ -11,8 +12,9 @@ use crate::error::Error;
 
 /// A kernel that can be filled. Every step may be repeated.
 pub trait DataPlane: Send {
-    /// Makes the kernel hold this and nothing else; answers with what it could not do.
-    fn apply(&mut self, desired: &Desired) -> Result<(), Error>;
+    /// Makes the kernel hold this and nothing else; answers with what single objects lack, all
+    /// others having theirs.
+    fn apply(&mut self, desired: &Desired) -> Result<Vec<Shortfall>, Error>;
 
     /// Makes the links of an endpoint and lets it in; again for the same id is fine.
     fn add_endpoint(&mut self, id: &str, spec: &EndpointSpec) -> Result<(), Error>;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contiv_datapath::spec::{Desired, EndpointSpec};
-use contiv_datapath::{Options, Plane};
+use contiv_datapath::{Options, Plane, Shortfall};
 use contiv_model::agent::TakenPrefix;
 
 use crate::config::{Attach, Config};
@@ -21,7 +21,7 @@ impl Kernel {
 }
 
 impl DataPlane for Kernel {
-    fn apply(&mut self, desired: &Desired) -> Result<(), Error> {
+    fn apply(&mut self, desired: &Desired) -> Result<Vec<Shortfall>, Error> {
         self.0.apply(desired).map_err(error)
     }
 

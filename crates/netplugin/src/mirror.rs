@@ -7,7 +7,7 @@ mod desired;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use desired::{Surroundings, desired, endpoint_spec};
+pub(crate) use desired::{Surroundings, desired, endpoint_spec, problem};
 
 use std::collections::BTreeMap;
 

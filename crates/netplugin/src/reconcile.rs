@@ -1,9 +1,10 @@
 //! Brings the kernel to what the mirror asks for, as often as the mirror changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use contiv_datapath::{Cause, Shortfall, Subject};
 use contiv_model::agent::{ObjectKind, ObjectRef, Problem, TakenPrefix};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,7 @@ use crate::data_plane::SharedPlane;
 use crate::departures::Departures;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::mirror::{Surroundings, desired};
+use crate::mirror::{Surroundings, desired, problem};
 use crate::replica::Replica;
 
 /// How long a look at the host's own prefixes is good for.
@@ -59,7 +60,13 @@ impl Reconciler {
             if self.replica.read().is_complete() && done != Some(change) {
                 let mut pause = PATROL;
                 match self.apply(&mut last).await {
-                    Ok(()) => done = Some(change),
+                    Ok(lacks) => {
+                        done = Some(change);
+                        // A refused policy stays refused until the rules change.
+                        if lacks.iter().any(|lack| lack.cause != Cause::Policy) {
+                            pause = RETRY;
+                        }
+                    }
                     Err(error) => {
                         tracing::error!(%error, %revision, "the kernel does not hold what it should");
                         self.outcome
@@ -87,7 +94,7 @@ impl Reconciler {
         }
     }
 
-    async fn apply(&self, last: &mut Option<Look>) -> Result<(), Error> {
+    async fn apply(&self, last: &mut Option<Look>) -> Result<Vec<Shortfall>, Error> {
         let networks = self.replica.read().networks().map(|n| n.number).collect();
         // A new network gets no route before it is certain that the host has no use for it.
         let fresh = |last: &Look| last.at.elapsed() < FRESH && last.networks == networks;
@@ -110,13 +117,13 @@ impl Reconciler {
             // Read with the data plane in hand: what a handler adds afterwards is in no
             // older picture, and so is not removed by one.
             let wanted = desired(&replica.read(), &around);
-            plane.apply(&wanted.desired)?;
-            Ok::<_, Error>(Outcome {
-                problems: wanted.problems,
-                taken: around.taken,
-            })
+            let lacks = plane.apply(&wanted.desired)?;
+            let mut problems = wanted.problems;
+            problems.extend(lacks.iter().filter_map(|l| problem(&replica.read(), l)));
+            let taken = around.taken;
+            Ok::<_, Error>((Outcome { problems, taken }, lacks))
         });
-        let outcome = applied.await?;
+        let (outcome, lacks) = applied.await?;
         self.metrics.apply.observe(started.elapsed().as_secs_f64());
         if look {
             *last = Some(Look {
@@ -124,9 +131,25 @@ impl Reconciler {
                 networks,
             });
         }
+        self.replica.set_closed(closed(&lacks));
+        for problem in &outcome.problems {
+            if !self.outcome.borrow().problems.contains(problem) {
+                let Problem {
+                    object,
+                    reason,
+                    message,
+                } = problem;
+                tracing::warn!(
+                    ?object,
+                    reason,
+                    message,
+                    "an object is not as it should be here"
+                );
+            }
+        }
         self.outcome
             .send_if_modified(|old| std::mem::replace(old, outcome.clone()) != outcome);
-        Ok(())
+        Ok(lacks)
     }
 }
 
@@ -146,6 +169,15 @@ pub(crate) async fn tend(plane: SharedPlane, stop: CancellationToken) {
         }
         failing = done.is_err();
     }
+}
+
+/// Why endpoints are closed, by id.
+fn closed(lacks: &[Shortfall]) -> BTreeMap<String, String> {
+    let closed = lacks.iter().filter_map(|lack| match &lack.subject {
+        Subject::Endpoint(id) => Some((id.clone(), lack.message.clone())),
+        _ => None,
+    });
+    closed.collect()
 }
 
 fn failure(error: &Error) -> Problem {

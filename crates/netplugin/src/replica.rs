@@ -1,5 +1,6 @@
 //! The mirror as tasks and handlers share it: read under a lock, awaited by revision.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use contiv_model::agent::{Revision, StreamMessage};
@@ -15,6 +16,8 @@ pub struct Replica {
     heard: watch::Sender<Revision>,
     /// Revision that the kernel holds.
     applied: watch::Sender<Revision>,
+    /// Why endpoints are closed, by id, although the kernel holds that revision.
+    closed: Mutex<BTreeMap<String, String>>,
     /// Counts messages that changed something, snapshots of an equal revision too.
     changes: watch::Sender<u64>,
 }
@@ -25,6 +28,7 @@ impl Default for Replica {
             mirror: Mutex::default(),
             heard: watch::Sender::new(Revision::default()),
             applied: watch::Sender::new(Revision::default()),
+            closed: Mutex::default(),
             changes: watch::Sender::new(0),
         }
     }
@@ -67,6 +71,17 @@ impl Replica {
     pub fn set_applied(&self, revision: Revision) {
         self.applied
             .send_if_modified(|old| std::mem::replace(old, revision) != revision);
+    }
+
+    /// Says which endpoints are closed and why; before the revision that they are closed at.
+    pub fn set_closed(&self, closed: BTreeMap<String, String>) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = closed;
+    }
+
+    /// Why an endpoint is closed, if it is.
+    pub fn why_closed(&self, endpoint: &str) -> Option<String> {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        closed.get(endpoint).cloned()
     }
 
     /// Waits until the mirror is of this revision or a later one.

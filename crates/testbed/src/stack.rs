@@ -94,7 +94,9 @@ impl Stack {
             UnixStream::connect(self.host.path(PLUGIN_SOCKET)).context("the driver's socket")?;
             let hosts = self.api("GET", "/api/v1/hosts/", None)?;
             let mut all = hosts.body.as_array().into_iter().flatten();
-            if all.any(|host| host["live"] == true) {
+            // What it makes once, it has made when it has applied something.
+            let ready = |host: &Value| host["live"] == true && host["applied"]["number"] != 0;
+            if all.any(ready) {
                 return Ok(());
             }
             bail!("the master's hosts are {}", hosts.text)

@@ -181,7 +181,8 @@ impl<K: Plain, V: Plain> Table<K, V> {
     }
 
     fn failed(&self, verb: &str, error: &io::Error) -> Error {
-        if error.raw_os_error() == Some(libc::E2BIG) {
+        // Hash maps say the first, maps of longest prefixes the second.
+        if matches!(error.raw_os_error(), Some(libc::E2BIG | libc::ENOSPC)) {
             return Error::Full { what: self.name };
         }
         Error::Bpf {

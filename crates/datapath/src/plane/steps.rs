@@ -13,6 +13,7 @@ use crate::firewall::Rules;
 use crate::names::{DOOR_INSIDE, is_ours, link_names};
 use crate::netlink::Link;
 use crate::private::{self, Private};
+use crate::shortfall::{Shortfalls, Subject};
 use crate::spec::{Desired, EndpointSpec, NetworkSpec};
 use crate::taken::{Look, overlap};
 
@@ -50,6 +51,47 @@ impl Plane {
         }
         self.door = Some(door.clone());
         Ok(door)
+    }
+
+    /// Policies in force, flows still as they were judged. A tenant whose new policy is refused
+    /// keeps the one that it has.
+    pub(super) fn set_tenants(
+        &mut self,
+        desired: &Desired,
+        failures: &mut Failures,
+        lacks: &mut Shortfalls,
+    ) {
+        self.ready.clear();
+        for (number, tenant) in &desired.tenants {
+            let built = self.policies.build(*number, &tenant.policy);
+            let set = match lacks.note(Subject::Tenant(*number), built) {
+                Some(root) => self.tenants.set(*number, root, desired.routing),
+                None => self.tenants.set_mode(*number, desired.routing),
+            };
+            let set = lacks.note(Subject::Tenant(*number), set);
+            if set.is_some() && self.policies.has(*number) {
+                self.ready.insert(*number);
+            }
+        }
+        let tenants: BTreeSet<u32> = desired.tenants.keys().copied().collect();
+        failures.note(self.tenants.keep(&tenants));
+        self.policies.keep(&tenants);
+    }
+
+    pub(super) fn set_networks(
+        &mut self,
+        desired: &Desired,
+        failures: &mut Failures,
+        lacks: &mut Shortfalls,
+    ) {
+        self.networks.clear();
+        for (number, network) in &desired.networks {
+            let set = self.tenants.set_network(*number, network);
+            if lacks.note(Subject::Network(*number), set).is_some() {
+                self.networks.insert(*number, network.clone());
+            }
+        }
+        failures.note(self.tenants.keep_networks(&desired.networks));
     }
 
     pub(super) fn refresh_host_addresses(&mut self) -> Result<(), Error> {

@@ -3,12 +3,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use contiv_datapath::Attach;
+use contiv_datapath::{Attach, Cause, Subject};
 use contiv_policy::{Action, PolicyRule};
-use contiv_testbed::Reach;
+use contiv_testbed::{Reach, wait_for};
 
 use crate::both_ways;
-use crate::site::{DEFAULT, SHORT, Site, incoming};
+use crate::site::{BLUE, Container, DEFAULT, LONG, SHORT, Site, incoming};
 
 const DB: u32 = 5;
 
@@ -16,7 +16,8 @@ both_ways!(
     only_the_open_port_is_open,
     a_revoked_rule_cuts_what_it_allowed,
     an_unrelated_change_leaves_connections_alone,
-    a_policy_that_is_too_large_changes_nothing,
+    a_refused_policy_changes_nothing_and_stops_nobody_else,
+    a_tenant_with_nothing_in_force_stays_closed,
 );
 
 /// Members of the group receive TCP at this port and nothing else.
@@ -102,19 +103,83 @@ fn an_unrelated_change_leaves_connections_alone(attach: Attach) {
     }
 }
 
-fn a_policy_that_is_too_large_changes_nothing(attach: Attach) {
+/// A neighbour that was asked for in vain is asked for again by and by.
+fn soon_pings(from: &Container, to: &Container) {
+    let pings = || from.pings(to.ip()).then_some(()).ok_or("silence");
+    wait_for(LONG, "an answer", pings).unwrap();
+}
+
+/// Rules that the compiler refuses.
+fn refused(number: u32) -> Vec<PolicyRule> {
+    vec![PolicyRule {
+        priority: 1000,
+        ..incoming(number, DB, 1, Action::Deny)
+    }]
+}
+
+fn a_refused_policy_changes_nothing_and_stops_nobody_else(attach: Attach) {
     let mut site = Site::new(attach);
     site.network(1, DEFAULT, 2);
+    site.network(2, BLUE, 3);
     site.policy(DEFAULT, &[DB], only_port(8000));
     let (client, db) = (site.container(1, 1, 0), site.container(1, 2, DB));
     let echo = db.netns.tcp_echo(db.at(8000)).unwrap();
-    let bad = PolicyRule {
-        priority: 1000,
-        ..incoming(19, DB, 1, Action::Deny)
-    };
-    site.policy(DEFAULT, &[DB], vec![bad]);
-    let error = site.try_apply().unwrap_err().to_string();
-    assert!(error.contains("priority 1000"), "{error}");
+    site.policy(DEFAULT, &[DB, 6], refused(19));
+    let lacks = site.try_apply();
+    assert_eq!(lacks.len(), 1, "{lacks:?}");
+    assert_eq!(
+        (&lacks[0].subject, lacks[0].cause),
+        (&Subject::Tenant(DEFAULT), Cause::Policy)
+    );
+    assert!(lacks[0].message.contains("rule 19") && lacks[0].message.contains("priority 1000"));
     assert_eq!(client.reaches(echo.address()), Reach::Open);
     assert!(!client.pings(db.ip()));
+    // What the old policy knows may begin under it; of a group that it does not know, nobody may.
+    let late = site.container(1, 3, DB);
+    assert!(!client.pings(late.ip()));
+    assert!(late.pings(client.ip()));
+    let unknown = site.container(1, 4, 6);
+    assert!(!unknown.pings(client.ip()));
+    let of_unknown = Subject::Endpoint(unknown.id.clone());
+    assert!(
+        site.try_apply()
+            .iter()
+            .any(|lack| lack.subject == of_unknown)
+    );
+    let (blue, other) = (site.container(2, 1, 0), site.container(2, 2, 0));
+    assert!(blue.pings(other.ip()), "another tenant is not concerned");
+
+    // An agent that knows the refused policy only leaves in force what it finds.
+    site.stop();
+    site.start();
+    assert_eq!(site.try_apply().len(), 2);
+    assert_eq!(client.reaches(echo.address()), Reach::Open);
+    assert!(!client.pings(db.ip()));
+
+    site.policy(DEFAULT, &[DB, 6], only_port(8001));
+    site.apply();
+    assert_eq!(client.reaches(echo.address()), Reach::Filtered);
+    soon_pings(&unknown, &client);
+}
+
+fn a_tenant_with_nothing_in_force_stays_closed(attach: Attach) {
+    let mut site = Site::new(attach);
+    site.network(1, DEFAULT, 2);
+    site.network(2, BLUE, 3);
+    site.policy(BLUE, &[DB], refused(20));
+    let (shut, out) = (site.container(2, 1, 0), site.container(2, 2, 0));
+    assert!(!shut.pings(out.ip()));
+    let lacks = site.try_apply();
+    let subjects: Vec<&Subject> = lacks.iter().map(|lack| &lack.subject).collect();
+    let closed = |end: &Container| Subject::Endpoint(end.id.clone());
+    assert_eq!(
+        subjects,
+        [&Subject::Tenant(BLUE), &closed(&shut), &closed(&out)]
+    );
+    assert!(lacks.iter().all(|lack| lack.message.contains("rule 20")));
+    let (a, b) = (site.container(1, 1, 0), site.container(1, 2, 0));
+    assert!(a.pings(b.ip()));
+    site.policy(BLUE, &[DB], Vec::new());
+    site.apply();
+    soon_pings(&shut, &out);
 }

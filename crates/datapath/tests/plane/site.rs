@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use contiv_datapath::spec::{Desired, EndpointSpec, NetworkSpec, TenantSpec, link_names};
-use contiv_datapath::{Attach, EndpointFacts, Error, Options, Plane};
+use contiv_datapath::{Attach, EndpointFacts, Options, Plane, Shortfall};
 use contiv_policy::{Action, Direction, PolicyRule, TenantPolicy};
 use contiv_testbed::{Host, Netns, Reach, World};
 
@@ -96,13 +96,14 @@ impl Site {
         self.netns.enter(|| act(plane)).unwrap()
     }
 
-    pub(crate) fn try_apply(&mut self) -> Result<(), Error> {
+    /// Applies; answers with what some object lacks.
+    pub(crate) fn try_apply(&mut self) -> Vec<Shortfall> {
         let desired = self.desired.clone();
-        self.with(|plane| plane.apply(&desired))
+        self.with(|plane| plane.apply(&desired)).unwrap()
     }
 
     pub(crate) fn apply(&mut self) {
-        self.try_apply().unwrap();
+        assert_eq!(self.try_apply(), []);
     }
 
     pub(crate) fn facts(&mut self, container: &Container) -> EndpointFacts {
@@ -152,7 +153,7 @@ impl Site {
         let (id, spec) = (self.fresh_id(), self.spec(network, last, group));
         self.with(|plane| plane.add_endpoint(&id, &spec)).unwrap();
         self.desired.local.insert(id.clone(), spec.clone());
-        self.apply();
+        self.try_apply();
         let netns = Netns::new().unwrap();
         self.move_in(&id, &netns, &spec);
         Container { id, netns, spec }

@@ -112,6 +112,12 @@ impl Driver {
         self.replica
             .until_applied(granted.unwrap_or_else(|| self.replica.heard()))
             .await;
+        if let Some(why) = self.replica.why_closed(id) {
+            let tenant = &endpoint.tenant;
+            return Err(Error::Refused(format!(
+                "the endpoint is closed on this host, tenant {tenant}: {why}"
+            )));
+        }
 
         let network = self
             .replica

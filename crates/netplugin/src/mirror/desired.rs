@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contiv_datapath::spec::{Desired, EndpointSpec, NetworkSpec, TenantSpec};
+use contiv_datapath::{Cause, Shortfall, Subject};
 use contiv_model::agent::{
     Encap, EndpointView, ForwardMode, NetworkView, ObjectKind, ObjectRef, Problem, TakenPrefix,
 };
@@ -78,6 +79,34 @@ pub(crate) fn desired(mirror: &Mirror, around: &Surroundings) -> Wanted {
         }
     }
     wanted
+}
+
+/// What an object lacks in the kernel, as a problem of the object.
+///
+/// Tenants and networks are known here by number; one that has gone meanwhile has no problem.
+pub(crate) fn problem(mirror: &Mirror, shortfall: &Shortfall) -> Option<Problem> {
+    let (kind, key) = match &shortfall.subject {
+        Subject::Tenant(number) => {
+            let tenant = mirror.tenants().find(|t| t.number == *number)?;
+            (ObjectKind::Tenant, tenant.name.clone())
+        }
+        Subject::Network(number) => {
+            let network = mirror.networks().find(|n| n.number == *number)?;
+            let key = format!("{}:{}", network.tenant, network.name);
+            (ObjectKind::Network, key)
+        }
+        Subject::Endpoint(id) => (ObjectKind::Endpoint, id.clone()),
+    };
+    let reason = match shortfall.cause {
+        Cause::Policy => "PolicyRefused",
+        Cause::Room => "TablesFull",
+        Cause::Kernel => "DataPlane",
+    };
+    Some(Problem {
+        object: ObjectRef { kind, key },
+        reason: reason.into(),
+        message: shortfall.message.clone(),
+    })
 }
 
 /// An endpoint in numbers; none while its tenant, network or group is not known here.

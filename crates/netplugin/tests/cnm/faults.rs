@@ -57,3 +57,35 @@ fn nobody_joins_before_the_kernel_holds_the_policy() {
     })
     .unwrap();
 }
+
+#[test]
+fn a_tenant_whose_policy_is_refused_keeps_nobody_else_from_joining() {
+    let rig = Rig::new();
+    let blue = rig.docker_network("bn", json!({"tenant": "blue", "network": "net"}));
+    let pool = rig.docker_network("dn", json!({"network": "net"}));
+    rig.endpoint("bn", "theirs", &rig.address(&blue));
+    let number = rig.plane.state().endpoints["theirs"].tenant;
+    rig.plane.state().refused_tenant = Some(number);
+    // Made after the refusal: the kernel must hold their revision before they join.
+    rig.endpoint("bn", "late", &rig.address(&blue));
+    rig.endpoint("dn", "ours", &rig.address(&pool));
+    let join = |network: &str, id: &str| json!({"NetworkID": network, "EndpointID": id, "SandboxKey": format!("/netns/{id}")});
+    rig.ok("NetworkDriver.Join", join("dn", "ours"));
+    let why = "rule 7 of policy web: the kernel refuses it";
+    rig.refused("NetworkDriver.Join", join("bn", "late"), why);
+    let problems = || {
+        let hosts = rig.api("GET", "/api/v1/hosts/", None);
+        let told = hosts.text.contains("PolicyRefused") && hosts.text.contains(why);
+        if told { Ok(()) } else { Err(hosts.text) }
+    };
+    wait_for(Duration::from_secs(10), "the tenant's problem", problems).unwrap();
+    rig.plane.state().refused_tenant = None;
+    // Any change has the kernel filled anew.
+    rig.endpoint("dn", "next", &rig.address(&pool));
+    wait_for(Duration::from_secs(10), "the endpoint to be let in", || {
+        let body = join("bn", "late").to_string();
+        let (status, text) = rig.send("POST", "NetworkDriver.Join", &body);
+        if status == 200 { Ok(()) } else { Err(text) }
+    })
+    .unwrap();
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use contiv_datapath::spec::{Desired, EndpointSpec};
+use contiv_datapath::{Cause, Shortfall, Subject};
 use contiv_model::agent::TakenPrefix;
 use netplugin::{Attachment, DataPlane, EndpointFacts, Error};
 
@@ -15,6 +16,8 @@ pub(crate) struct MemoryPlane(Arc<Mutex<State>>);
 pub(crate) struct State {
     pub(crate) endpoints: BTreeMap<String, EndpointSpec>,
     pub(crate) refuse_to_apply: bool,
+    /// Its policy is refused, and nothing is in force for it.
+    pub(crate) refused_tenant: Option<u32>,
     pub(crate) refuse_to_add: bool,
     pub(crate) refuse_to_remove: bool,
 }
@@ -30,13 +33,24 @@ fn refused<T>(what: &str) -> Result<T, Error> {
 }
 
 impl DataPlane for MemoryPlane {
-    fn apply(&mut self, desired: &Desired) -> Result<(), Error> {
+    fn apply(&mut self, desired: &Desired) -> Result<Vec<Shortfall>, Error> {
         let mut state = self.state();
         if state.refuse_to_apply {
             return refused("apply");
         }
         state.endpoints.clone_from(&desired.local);
-        Ok(())
+        let Some(tenant) = state.refused_tenant else {
+            return Ok(Vec::new());
+        };
+        let of_tenant = desired.local.iter().filter(|(_, e)| e.tenant == tenant);
+        let closed = of_tenant.map(|(id, _)| Subject::Endpoint(id.clone()));
+        let lacks = std::iter::once(Subject::Tenant(tenant)).chain(closed);
+        let lack = |subject| Shortfall {
+            subject,
+            cause: Cause::Policy,
+            message: "rule 7 of policy web: the kernel refuses it".to_owned(),
+        };
+        Ok(lacks.map(lack).collect())
     }
 
     fn add_endpoint(&mut self, id: &str, spec: &EndpointSpec) -> Result<(), Error> {

@@ -159,8 +159,14 @@ fn files_that_are_wrong_are_named_before_a_master_is_asked() {
     std::fs::create_dir_all(&dir).unwrap();
     let file = dir.join("intent.yaml");
     for (text, said) in [
-        ("kind: rule\nprot: tcp\n", "intent.yaml:2: document 1: prot: is no field"),
-        ("kind: policy\npolicyName: p\n---\nkind: policy\npolicyName: p\n", "intent.yaml:4: document 2: policy :p is declared at"),
+        (
+            "kind: rule\nprot: tcp\n",
+            "intent.yaml:2: document 1: prot: is no field",
+        ),
+        (
+            "kind: policy\npolicyName: p\n---\nkind: policy\npolicyName: p\n",
+            "intent.yaml:4: document 2: policy :p is declared at",
+        ),
         ("# nothing\n", "the files declare nothing"),
     ] {
         std::fs::write(&file, text).unwrap();
@@ -169,7 +175,10 @@ fn files_that_are_wrong_are_named_before_a_master_is_asked() {
     }
     std::fs::remove_dir_all(&dir).unwrap();
     let complaint = netctl(&nobody(), &["apply", "-f", file.to_str().unwrap()]).fails(4);
-    assert!(complaint.contains("cannot read") && complaint.contains("intent.yaml"), "{complaint}");
+    assert!(
+        complaint.contains("cannot read") && complaint.contains("intent.yaml"),
+        "{complaint}"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! endpoints, addresses.
 
 use contiv_model::agent::{ObjectRef, Problem, Revision};
+use contiv_model::manifest::{AppliedPlan, Apply};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -98,6 +99,11 @@ impl Client {
     /// Every host that has registered.
     pub async fn hosts(&self) -> Result<Vec<HostEntry>, Error> {
         self.get_json("/api/v1/hosts/").await
+    }
+
+    /// Makes what there is what is declared, all of it or nothing; or tells the plan.
+    pub async fn apply(&self, request: &Apply) -> Result<AppliedPlan, Error> {
+        self.post_json("/api/v1/apply/", request).await
     }
 
     /// Every endpoint of the fabric.

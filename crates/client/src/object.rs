@@ -1,6 +1,6 @@
 //! The configuration objects and their places in the API.
 
-use contiv_model::object::{EndpointGroup, Global, Network, Policy, Rule, Tenant};
+use contiv_model::object::Keyed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -8,42 +8,10 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::transport::{Client, encode};
 
-/// A configuration object: it lives at `/api/v1/<PLURAL>/<key>/`.
-pub trait Object: Serialize + DeserializeOwned {
-    /// The object's name in paths, in the spelling of the original.
-    const PLURAL: &'static str;
-    /// The object's name for people.
-    const NOUN: &'static str;
+/// A configuration object that can be sent and read: it lives at `/api/v1/<PLURAL>/<key>/`.
+pub trait Object: Keyed + Serialize + DeserializeOwned {}
 
-    /// The names that lead to the object, joined by colons.
-    fn key(&self) -> String;
-}
-
-macro_rules! object {
-    ($type:ty, $plural:literal, $noun:literal, $($field:ident),+) => {
-        impl Object for $type {
-            const PLURAL: &'static str = $plural;
-            const NOUN: &'static str = $noun;
-
-            fn key(&self) -> String {
-                [$(self.$field.as_str()),+].join(":")
-            }
-        }
-    };
-}
-
-object!(Tenant, "tenants", "tenant", tenant_name);
-object!(Network, "networks", "network", tenant_name, network_name);
-object!(
-    EndpointGroup,
-    "endpointGroups",
-    "group",
-    tenant_name,
-    group_name
-);
-object!(Policy, "policys", "policy", tenant_name, policy_name);
-object!(Rule, "rules", "rule", tenant_name, policy_name, rule_id);
-object!(Global, "globals", "global", name);
+impl<T: Keyed + Serialize + DeserializeOwned> Object for T {}
 
 impl Client {
     /// Every object of one type, of all tenants.
@@ -58,7 +26,7 @@ impl Client {
 
     /// Creates the object, or changes it when its key is known; gives it as stored.
     pub async fn put<O: Object>(&self, object: &O) -> Result<O, Error> {
-        self.put_json(&object_path::<O>("", &object.key())?, object)
+        self.put_json(&object_path::<O>("", &object.key_of_fields())?, object)
             .await
     }
 
@@ -83,6 +51,8 @@ fn object_path<O: Object>(prefix: &str, key: &str) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
+    use contiv_model::object::{Network, Tenant};
+
     use super::*;
 
     #[test]
@@ -93,16 +63,5 @@ mod tests {
             "/api/v1/inspect/networks/blue:a%2F..%2Fb%3Fx%23%C3%BC/"
         );
         assert!(object_path::<Tenant>("", "").is_err());
-    }
-
-    #[test]
-    fn keys_join_the_names_in_order() {
-        let rule = Rule {
-            tenant_name: "t".into(),
-            policy_name: "p".into(),
-            rule_id: "1".into(),
-            ..Rule::default()
-        };
-        assert_eq!(rule.key(), "t:p:1");
     }
 }

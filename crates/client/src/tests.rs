@@ -10,12 +10,12 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse};
 use axum::routing::{any, delete, get, put};
 use contiv_model::agent::{Revision, StreamMessage};
-use contiv_model::object::{Network, Tenant};
+use contiv_model::object::{Keyed, Network, Tenant};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{Client, Error, Object, Timeouts};
+use crate::{Client, Error, Timeouts};
 
 /// Serves `router` on a port of its own until the test's runtime ends.
 async fn master(router: Router) -> SocketAddr {
@@ -78,7 +78,10 @@ async fn objects_are_listed_put_and_deleted_at_their_places() {
     };
     let made = client.put(&wish).await.unwrap();
     assert_eq!((made.key.as_str(), made.pkt_tag), ("blue:n", 7));
-    client.delete::<Network>(&wish.key()).await.unwrap();
+    client
+        .delete::<Network>(&wish.key_of_fields())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Decisions: a request and an image in, a transaction or a refusal out.
 
 mod address;
+mod apply;
 mod bootstrap;
 mod claim;
 mod docker_network;
@@ -16,6 +17,7 @@ mod settle;
 mod tenant;
 
 pub use address::{release_address, request_address};
+pub use apply::apply;
 pub use bootstrap::{Presets, bootstrap};
 pub use docker_network::{delete_docker_network, put_docker_network};
 pub use endpoint::{delete_endpoint, put_endpoint};

@@ -8,19 +8,16 @@ mod addresses;
 mod applied;
 mod ask;
 mod index;
-mod pool;
 mod read;
 
 pub use addresses::AddressOwner;
 pub use applied::{Applied, Before};
 
-pub(crate) use pool::{Pool, text};
-
 use std::collections::BTreeMap;
 
 use contiv_model::Invalid;
 use contiv_model::agent::DockerNetwork;
-use contiv_model::parsed::{ParsedGlobal, ParsedGroup, ParsedNetwork, ParsedRule};
+use contiv_model::parsed::{ParsedGlobal, ParsedGroup, ParsedNetwork, ParsedPolicy, ParsedRule};
 use contiv_store::{Entry, Write};
 use serde::de::DeserializeOwned;
 
@@ -46,6 +43,7 @@ pub struct Known<R, P> {
 pub type KnownGlobal = Known<GlobalRecord, ParsedGlobal>;
 pub type KnownNetwork = Known<NetworkRecord, ParsedNetwork>;
 pub type KnownGroup = Known<GroupRecord, ParsedGroup>;
+pub type KnownPolicy = Known<PolicyRecord, ParsedPolicy>;
 pub type KnownRule = Known<RuleRecord, ParsedRule>;
 
 /// The state of the fabric as of one commit.
@@ -58,7 +56,7 @@ pub struct Image {
     tenants: BTreeMap<String, TenantRecord>,
     networks: BTreeMap<String, KnownNetwork>,
     groups: BTreeMap<String, KnownGroup>,
-    policies: BTreeMap<String, PolicyRecord>,
+    policies: BTreeMap<String, KnownPolicy>,
     rules: BTreeMap<String, KnownRule>,
     endpoints: BTreeMap<String, EndpointRecord>,
     docker_networks: BTreeMap<String, DockerNetwork>,
@@ -131,7 +129,8 @@ impl Image {
                 self.groups.insert(name, known);
             }
             Key::Policy(name) => {
-                self.policies.insert(name, read(key, value)?);
+                let known = known(key, value, |r: &PolicyRecord| r.object.parse())?;
+                self.policies.insert(name, known);
             }
             Key::Rule(name) => {
                 let known = known(key, value, |r: &RuleRecord| r.object.parse())?;
@@ -162,7 +161,8 @@ impl Image {
                 self.addresses
                     .insert(network, address, read(key, value)?, number);
             }
-            Key::FabricGuard | Key::TenantGuard(_) | Key::NetworkGuard(_) => {}
+            Key::FabricGuard | Key::TenantGuard(_) | Key::NetworkGuard(_) | Key::PolicyGuard(_) => {
+            }
         }
         Ok(())
     }
@@ -182,7 +182,10 @@ impl Image {
                 self.indexes.remove_group(name, &known.record.object);
                 Before::Group(known.record)
             }),
-            Key::Policy(name) => self.policies.remove(name).map(Before::Policy),
+            Key::Policy(name) => self
+                .policies
+                .remove(name)
+                .map(|known| Before::Policy(known.record)),
             Key::Rule(name) => self.rules.remove(name).map(|known| {
                 self.indexes.remove_rule(name, &known.record.object);
                 Before::Rule(known.record)
@@ -208,7 +211,9 @@ impl Image {
                 self.addresses.remove(*network, *address);
                 return;
             }
-            Key::FabricGuard | Key::TenantGuard(_) | Key::NetworkGuard(_) => return,
+            Key::FabricGuard | Key::TenantGuard(_) | Key::NetworkGuard(_) | Key::PolicyGuard(_) => {
+                return;
+            }
         };
         applied.note(parsed, before);
     }

@@ -14,13 +14,14 @@
 //! | `/counters/{tenants,networks,groups,rules}` | [`Counter`]: the number given last |
 //! | `/tags/{vlan,vxlan}/TAG` | [`Owner`]: the network that has the tag |
 //! | `/addresses/NUMBER/ADDRESS` | [`AddressState`], below its network's number |
-//! | `/guards/fabric`, `/guards/tenants/T`, `/guards/networks/NUMBER` | [`Guard`] |
+//! | `/guards/fabric`, `/guards/tenants/T`, `/guards/networks/NUMBER`, `/guards/policies/T:P` | [`Guard`] |
 //!
 //! A compare sees one key, yet "no group is in this network" is about keys that do
 //! not exist. So whatever adds to a network, a tenant or the list of networks also
 //! writes the *guard* of it, and whatever relies on what is absent there compares
 //! the guard. Of two such transactions that were decided on one image, the second
-//! is decided anew.
+//! is decided anew. The guard of a policy is written with each of its rules: its number is
+//! that of the policy's last change.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -54,6 +55,7 @@ pub enum Key {
     FabricGuard,
     TenantGuard(String),
     NetworkGuard(u32),
+    PolicyGuard(String),
 }
 
 /// What has a number of its own.
@@ -111,6 +113,7 @@ impl fmt::Display for Key {
             Key::FabricGuard => f.write_str("/guards/fabric"),
             Key::TenantGuard(name) => write!(f, "/guards/tenants/{name}"),
             Key::NetworkGuard(number) => write!(f, "/guards/networks/{number}"),
+            Key::PolicyGuard(name) => write!(f, "/guards/policies/{name}"),
         }
     }
 }
@@ -141,6 +144,7 @@ impl Key {
             ("guards", "fabric") => Key::FabricGuard,
             ("guards", "tenants") => Key::TenantGuard(named()?),
             ("guards", "networks") => Key::NetworkGuard(number()?),
+            ("guards", "policies") => Key::PolicyGuard(named()?),
             _ => return None,
         })
     }
@@ -171,6 +175,7 @@ mod tests {
             Key::FabricGuard,
             Key::TenantGuard("blue".into()),
             Key::NetworkGuard(7),
+            Key::PolicyGuard(name()),
         ] {
             assert_eq!(Key::parse(&key.to_string()), Some(key));
         }

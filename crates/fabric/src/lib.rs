@@ -31,7 +31,7 @@ mod view;
 mod world;
 
 pub use decide::{
-    Presets, bootstrap, delete_docker_network, delete_endpoint, delete_global, delete_group,
+    Presets, apply, bootstrap, delete_docker_network, delete_endpoint, delete_global, delete_group,
     delete_network, delete_policy, delete_rule, delete_tenant, expire, put_docker_network,
     put_endpoint, put_global, put_group, put_network, put_policy, put_rule, put_tenant,
     release_address, request_address, settle,
@@ -40,7 +40,7 @@ pub use decision::{Decided, Decision};
 pub use error::Error;
 pub use image::{
     AddressOwner, Applied, Before, DEFAULT_TENANT, Image, Known, KnownGlobal, KnownGroup,
-    KnownNetwork, KnownRule,
+    KnownNetwork, KnownPolicy, KnownRule,
 };
 pub use key::{Key, Numbered};
 pub use refusal::{Kind, Refusal};

@@ -2,18 +2,18 @@
 
 mod conditions;
 
-use contiv_ipam::{NumberPool, RangeSet};
+use contiv_ipam::{Family, NumberPool, RangeSet};
 use contiv_model::agent::{Encap, ObjectKind, PoolRef};
 use contiv_model::inspect::{
-    EndpointOper, GlobalOper, GroupOper, NetworkOper, PolicyOper, RuleOper, TenantOper,
+    EndpointOper, GlobalOper, GroupOper, NetworkOper, PolicyHost, PolicyOper, RuleOper, TenantOper,
     printed_labels,
 };
-use contiv_model::parsed::NetworkType;
+use contiv_model::parsed::{NetworkType, is_automatic};
 
-use crate::image::{Image, KnownNetwork, text};
+use crate::image::{DEFAULT_TENANT, Image, KnownNetwork};
 use crate::key::Key;
 use crate::record::EndpointRecord;
-use crate::reports::HostReports;
+use crate::reports::{HostReport, HostReports};
 use conditions::Subject;
 
 /// What clients of the original read about the engine that the fabric is for.
@@ -25,8 +25,8 @@ pub fn global(image: &Image, reports: &HostReports) -> GlobalOper {
     let (vlans, vxlans) = (used(Encap::Vlan), used(Encap::Vxlan));
     let free = image.global().and_then(|global| {
         let range = global.parsed.vxlans;
-        let mut tags = range.first..=range.last;
-        tags.find(|tag| !vxlans.is_used(*tag))
+        let tags = NumberPool::new(range.first, range.last);
+        tags.with_used(image.tags(Encap::Vxlan)).lowest_free()
     });
     let subject = Subject::new(image, ObjectKind::Global, "global", &Key::Global);
     GlobalOper {
@@ -75,11 +75,11 @@ pub fn network(image: &Image, reports: &HostReports, key: &str) -> Option<Networ
         group: None,
     };
     let number = known.record.number;
-    let allocated = [false, true].map(|ipv6| {
-        let used = image.addresses_in_use(number, ipv6).cloned();
-        (used.unwrap_or_default(), ipv6)
+    let allocated = Family::ALL.map(|family| {
+        let used = image.addresses_in_use(number, family).cloned();
+        (used.unwrap_or_default(), family)
     });
-    let available = [false, true].map(|ipv6| (available(image, &pool, number, ipv6), ipv6));
+    let available = Family::ALL.map(|family| (available(image, &pool, number, family), family));
     let mut subject = Subject::new(
         image,
         ObjectKind::Network,
@@ -121,8 +121,8 @@ pub fn group(image: &Image, reports: &HostReports, key: &str) -> Option<GroupOpe
     let (mut allocated, mut free) = (RangeSet::new(), RangeSet::new());
     if known.parsed.pool.is_some() {
         let number = network.record.number;
-        let all = image.pool(&pool, false).map(|pool| pool.set());
-        free = available(image, &pool, number, false);
+        let all = image.pool(&pool, Family::Ipv4).map(|pool| pool.set());
+        free = available(image, &pool, number, Family::Ipv4);
         allocated = all.unwrap_or_default().without(&free);
     }
     let subject = Subject::new(image, ObjectKind::Group, key, &Key::Group(key.to_owned()));
@@ -131,8 +131,8 @@ pub fn group(image: &Image, reports: &HostReports, key: &str) -> Option<GroupOpe
         external_pkt_tag,
         num_endpoints: count(endpoints.len()),
         endpoints,
-        allocated_ip_addresses: text(&allocated, false),
-        available_ip_addresses: text(&free, false),
+        allocated_ip_addresses: Family::Ipv4.text(&allocated),
+        available_ip_addresses: Family::Ipv4.text(&free),
         group_tag: known.parsed.group_tag(),
         conditions: subject.with_docker_network().conditions(reports),
     })
@@ -140,7 +140,7 @@ pub fn group(image: &Image, reports: &HostReports, key: &str) -> Option<GroupOpe
 
 /// The endpoints of the groups that have a policy.
 pub fn policy(image: &Image, reports: &HostReports, key: &str) -> Option<PolicyOper> {
-    let policy = &image.policy(key)?.object;
+    let policy = &image.policy(key)?.record.object;
     let groups = image.groups_of(&policy.tenant_name);
     let users = groups.filter(|(_, group)| {
         let policies = &group.record.object.policies;
@@ -150,13 +150,37 @@ pub fn policy(image: &Image, reports: &HostReports, key: &str) -> Option<PolicyO
         .flat_map(|(group, _)| image.endpoints_of_group(group))
         .map(|e| endpoint(image, reports, e))
         .collect();
-    // Hosts have no word for policies: a policy is in force with its rules.
-    let subject = Subject::without_word(image, &Key::Policy(key.to_owned()));
+    let revision = image.policy_number(key);
+    let subject = Subject::of_policy(key, revision);
     Some(PolicyOper {
+        revision,
+        hosts: policy_hosts(image, reports, &policy.tenant_name, revision),
         num_endpoints: count(endpoints.len()),
         endpoints,
         conditions: subject.conditions(reports),
     })
+}
+
+/// Which revision of a policy each live host enforces.
+fn policy_hosts(
+    image: &Image,
+    reports: &HostReports,
+    tenant: &str,
+    revision: u64,
+) -> Vec<PolicyHost> {
+    let of = |(host, report): (&str, &HostReport)| {
+        let concerned = tenant == DEFAULT_TENANT || image.is_present(tenant, host);
+        PolicyHost {
+            host: host.to_owned(),
+            applied: report.applied.to_string(),
+            state: match (concerned, report.applied.number >= revision) {
+                (false, _) => "idle".into(),
+                (true, true) => "current".into(),
+                (true, false) => "behind".into(),
+            },
+        }
+    };
+    reports.live().map(of).collect()
 }
 
 /// The number that names a rule in verdicts and counters.
@@ -243,18 +267,18 @@ fn tags(network: &KnownNetwork) -> (u32, u32) {
     }
 }
 
-fn available(image: &Image, pool: &PoolRef, network: u32, ipv6: bool) -> RangeSet {
-    let Some(pool) = image.pool(pool, ipv6) else {
+fn available(image: &Image, pool: &PoolRef, network: u32, family: Family) -> RangeSet {
+    let Some(pool) = image.pool(pool, family) else {
         return RangeSet::new();
     };
-    match image.addresses_in_use(network, ipv6) {
+    match image.addresses_in_use(network, family) {
         Some(used) => pool.set().without(used),
         None => pool.set(),
     }
 }
 
-fn joined(families: &[(RangeSet, bool)]) -> String {
-    let texts = families.iter().map(|(set, ipv6)| text(set, *ipv6));
+fn joined(families: &[(RangeSet, Family)]) -> String {
+    let texts = families.iter().map(|(set, family)| family.text(set));
     texts
         .filter(|text| !text.is_empty())
         .collect::<Vec<_>>()
@@ -263,13 +287,6 @@ fn joined(families: &[(RangeSet, bool)]) -> String {
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
-}
-
-/// Whether a network bears a name that is given to those made for a Docker network,
-/// which then have no second one.
-fn is_automatic(name: &str) -> bool {
-    name.strip_prefix("docker-")
-        .is_some_and(|digits| digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

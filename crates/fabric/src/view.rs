@@ -2,7 +2,7 @@
 //!
 //! 1. Every host knows the settings, all tenants, networks and groups, and which of
 //!    them its own engine's networks stand for: it makes a Docker network for each.
-//! 2. The rules and endpoints of a tenant are for the hosts that have an endpoint of it.
+//! 2. The policies, rules and endpoints of a tenant are for the hosts that have an endpoint of it.
 //!    Those of tenant `default` are for all, since hosts belong to it themselves.
 
 mod delta;
@@ -26,6 +26,8 @@ pub fn snapshot(image: &Image, host: &str) -> Vec<HostObject> {
     objects.extend(image.groups().map(|(_, group)| object::group(group)));
     for (tenant, _) in image.tenants() {
         if tenant == DEFAULT_TENANT || image.is_present(tenant, host) {
+            let policies = image.policies_of(tenant);
+            objects.extend(policies.map(|(_, policy)| object::policy(policy)));
             let rules = image.rules_of(tenant);
             objects.extend(rules.map(|(_, rule)| object::rule(image, rule)));
             let endpoints = image.endpoints_of_tenant(tenant);

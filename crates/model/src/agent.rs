@@ -14,6 +14,7 @@
 //! | `POST status` | [`HostStatus`] → `{}` |
 
 mod mac;
+mod policy;
 mod revision;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,10 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 pub use mac::Mac;
+pub use policy::{
+    Action, AddressRange, DEFAULT_ORDER, DefaultAction, Direction, LAST_ORDER, PolicyView,
+    PortRange, RuleView, Tier,
+};
 pub use revision::Revision;
 
 /// The version of these messages; a master serves its own and the one before.
@@ -97,6 +102,7 @@ pub enum ObjectKind {
     Rule,
     Endpoint,
     DockerNetwork,
+    Policy,
 }
 
 /// An object as hosts see it: parsed, numbered, with references resolved.
@@ -110,6 +116,7 @@ pub enum HostObject {
     Rule(RuleView),
     Endpoint(EndpointView),
     DockerNetwork(DockerNetwork),
+    Policy(PolicyView),
 }
 
 impl HostObject {
@@ -126,6 +133,7 @@ impl HostObject {
             ),
             HostObject::Endpoint(e) => (ObjectKind::Endpoint, e.id.clone()),
             HostObject::DockerNetwork(d) => (ObjectKind::DockerNetwork, d.id.clone()),
+            HostObject::Policy(p) => (ObjectKind::Policy, format!("{}:{}", p.tenant, p.name)),
         };
         ObjectRef { kind, key }
     }
@@ -188,50 +196,12 @@ pub struct GroupView {
     pub number: u32,
     pub network: String,
     pub policies: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    In,
-    Out,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    Allow,
-    Deny,
-}
-
-/// An inclusive range of addresses of one family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct AddressRange {
-    pub first: IpAddr,
-    pub last: IpAddr,
-}
-
-/// A rule with its names resolved. The peer is the other side than the policy's group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RuleView {
-    pub uid: String,
-    pub tenant: String,
-    pub policy: String,
-    pub id: String,
-    /// A global resource, from 16, never used again; below are the built-in verdicts.
-    pub number: u32,
-    pub direction: Direction,
-    pub priority: u32,
-    pub action: Action,
-    /// Number of the peer's group; a rule whose group is unknown matches nothing.
-    pub peer_group: Option<u32>,
-    /// The peer's addresses, from an address, CIDR, range, or network; empty means any.
-    pub peer_addresses: Vec<AddressRange>,
-    /// The own address that an incoming rule is limited to; empty means any.
-    pub own_addresses: Vec<AddressRange>,
-    pub protocol: Option<u8>,
-    pub port: Option<u16>,
+    /// What becomes of a connection to a member that no rule of its policies decides.
+    #[serde(default)]
+    pub default_action_in: DefaultAction,
+    /// The same for a connection that a member opens.
+    #[serde(default)]
+    pub default_action_out: DefaultAction,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

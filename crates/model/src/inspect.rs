@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use oper::{
-    EndpointOper, GlobalOper, GroupOper, NetworkOper, PolicyOper, RuleOper, TenantOper,
+    EndpointOper, GlobalOper, GroupOper, NetworkOper, PolicyHost, PolicyOper, RuleOper, TenantOper,
     printed_labels,
 };
 

@@ -2,12 +2,13 @@
 //! masters and hosts exchange. No I/O, no clock.
 //!
 //! [`object`] holds what users write, [`parsed`] what it means once every field
-//! is known to be good, [`inspect`] what the API answers about it, [`agent`] what
-//! a host and a master say to each other.
+//! is known to be good, [`manifest`] many of them at once, [`inspect`] what the API answers
+//! about it, [`agent`] what a host and a master say to each other.
 
 pub mod agent;
 pub mod inspect;
 mod invalid;
+pub mod manifest;
 mod name;
 pub mod object;
 pub mod parsed;

@@ -56,9 +56,15 @@ pub struct EndpointGroup {
     pub ip_pool: String,
     pub policies: Vec<String>,
     pub cfgd_tag: String,
+    /// `allow` (default) or `deny`: connections to members that no rule decides.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub default_action_in: String,
+    /// `allow` (default) or `deny`: connections that members open and that no rule decides.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub default_action_out: String,
 }
 
-/// A named set of rules.
+/// A named set of rules, and its place among the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Policy {
@@ -66,6 +72,19 @@ pub struct Policy {
     pub key: String,
     pub tenant_name: String,
     pub policy_name: String,
+    /// `admin`, `normal` (default) or `baseline`: the tiers are asked in this order.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tier: String,
+    /// 0 to 16383, 1000 when absent: within a tier the lower one is asked first, and
+    /// policies of equal order are one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<u32>,
+    /// The policy's verdicts are counted and reported, and not enforced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staged: Option<bool>,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 /// One rule of a policy.
@@ -85,14 +104,39 @@ pub struct Rule {
     pub to_endpoint_group: String,
     pub from_network: String,
     pub to_network: String,
+    /// Addresses, CIDRs and ranges of either family, separated by commas.
     pub from_ip_address: String,
     pub to_ip_address: String,
-    /// `tcp`, `udp`, `icmp`, a number, or empty for every protocol.
+    /// Exceptions, in the same form, each inside of `fromIpAddress`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub from_ip_except: String,
+    /// The same for `toIpAddress`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub to_ip_except: String,
+    /// `tcp`, `udp`, `icmp`, another name, a number, or empty for every protocol.
     pub protocol: String,
     /// Destination port; 0 for every port.
     pub port: u32,
-    /// `allow` or `deny`.
+    /// Several destination ports, `80,443,8000-8100`, instead of `port`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub ports: String,
+    /// Type of ICMP or ICMPv6, with one of these protocols alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icmp_type: Option<u32>,
+    /// Code of that type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icmp_code: Option<u32>,
+    /// `allow`, `deny`, or `pass`: the policies of the next tier decide.
     pub action: String,
+    /// Each new connection that the rule decides is reported.
+    #[serde(skip_serializing_if = "is_false")]
+    pub log: bool,
+    /// Connections that the rule has let in stay when it is deleted or changed.
+    #[serde(skip_serializing_if = "is_false")]
+    pub keep_established: bool,
+    /// For people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub description: String,
 }
 
 /// Settings of the whole fabric; the one object is called `global`.
@@ -114,4 +158,9 @@ pub struct Global {
     pub arp_mode: String,
     /// A /16; every endpoint has an address of it that is unique on its host.
     pub pvt_subnet: String,
+}
+
+/// Whether a field has the value that old clients, who do not know it, take it to have.
+fn is_false(value: &bool) -> bool {
+    !value
 }

@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use contiv_client::{Client, DEFAULT_MASTER, MasterAddress};
 
 use crate::command::{
-    completion, endpoint, global, group, ipam, network, policy, tenant, version, wait,
+    apply, completion, endpoint, global, group, ipam, network, policy, tenant, version, wait,
 };
 use crate::failure::{Exit, Failure};
 use crate::session::Session;
@@ -71,6 +71,10 @@ enum Command {
     /// Look into the addresses that netmaster has given.
     #[command(subcommand)]
     Ipam(ipam::Ipam),
+    /// Make what there is what files declare, in one revision; prints the plan first.
+    Apply(apply::ApplyFiles),
+    /// Print what there is as documents that apply takes.
+    Export(apply::Export),
     /// Wait until an object meets a condition.
     Wait(wait::Wait),
     /// Print a script that completes netctl's commands and flags.
@@ -142,6 +146,8 @@ impl Command {
             Command::Policy(policy) => policy.run(client, session).await,
             Command::Global(global) => global.run(client, session).await,
             Command::Ipam(ipam) => ipam.run(client, session).await,
+            Command::Apply(apply) => apply.run(client, session).await,
+            Command::Export(export) => export.run(client, session).await,
             Command::Wait(wait) => wait.run(client, session).await,
             Command::Completion(completion) => completion.run(session),
         }

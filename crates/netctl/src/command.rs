@@ -1,5 +1,6 @@
 //! One module per noun: its flags, and what they do.
 
+pub(crate) mod apply;
 pub(crate) mod completion;
 pub(crate) mod endpoint;
 pub(crate) mod global;

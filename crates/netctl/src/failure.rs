@@ -38,7 +38,10 @@ pub(crate) enum Failure {
     /// A master did as it was told, and yet the result is not what was asked for.
     #[error("{0}")]
     Invalid(String),
-    /// Reading or writing on this side failed.
+    /// A file of this side cannot be read.
+    #[error("cannot read {0}")]
+    Unreadable(String),
+    /// Writing on this side failed.
     #[error("cannot write the result: {0}")]
     Io(#[from] io::Error),
 }
@@ -64,7 +67,7 @@ impl Failure {
             Failure::Unreachable(_) => Exit::Request,
             Failure::Client(error) | Failure::Field { error, .. } => client_exit(error),
             Failure::Invalid(_) => Exit::Invalid,
-            Failure::Io(_) => Exit::Io,
+            Failure::Unreadable(_) | Failure::Io(_) => Exit::Io,
         }
     }
 

@@ -2,13 +2,15 @@
 //!
 //! One file of `command` per noun holds the flags and what they do; `output`
 //! prints, `failure` knows the exit codes, `argv` reads the single-dash flags
-//! that old scripts use, and `settle` waits for hosts. [`main`] is all that the
+//! that old scripts use, `settle` waits for hosts, and [`documents`] reads files of
+//! declared objects. [`main`] is all that the
 //! binary calls.
 
 mod argv;
 mod cli;
 mod command;
 mod conditions;
+pub mod documents;
 mod failure;
 mod output;
 mod session;

@@ -125,9 +125,15 @@ impl Rows {
     }
 
     pub(crate) fn add<const N: usize>(&mut self, cells: [&str; N]) {
+        self.add_cells(cells);
+    }
+
+    /// A row of as many cells as the header has.
+    pub(crate) fn add_cells(&mut self, cells: impl IntoIterator<Item = impl AsRef<str>>) {
         // A name or label may hold anything; a line break would forge a row.
         let clean = |cell: &str| cell.replace(char::is_control, "?");
-        self.table.add_row(cells.map(clean));
+        self.table
+            .add_row(cells.into_iter().map(|cell| clean(cell.as_ref())));
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use contiv_client::{Client, HostEntry};
-use contiv_model::agent::{ObjectKind, ObjectRef};
+use contiv_model::agent::{ObjectKind, ObjectRef, Revision};
 use tokio::time::{Instant, sleep};
 
 use crate::failure::Failure;
@@ -64,6 +64,37 @@ impl SettleFlags {
             let stuck = late.iter().all(|host| !host.problem.is_empty());
             if stuck || Instant::now() >= deadline {
                 return Err(Failure::Invalid(report(&object.key, goal, &late)));
+            }
+            sleep(INTERVAL).await;
+        }
+    }
+}
+
+impl SettleFlags {
+    /// Waits until every live host has this revision in its kernel.
+    pub(crate) async fn wait_applied(
+        &self,
+        client: &Client,
+        revision: &str,
+    ) -> Result<(), Failure> {
+        let revision = revision.parse::<Revision>().map_err(Failure::Invalid)?;
+        if self.no_wait {
+            return Ok(());
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let hosts = client.hosts().await?;
+            let behind = hosts.iter().filter(|h| h.live && h.applied < revision);
+            let names: Vec<&str> = behind.map(|host| host.name.as_str()).collect();
+            if names.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::Invalid(format!(
+                    "revision {revision} is stored, but not yet in force on {}; the hosts go on \
+                     trying",
+                    names.join(", ")
+                )));
             }
             sleep(INTERVAL).await;
         }

@@ -3,6 +3,7 @@
 //! | path | file |
 //! | --- | --- |
 //! | `/api/v1/<objects>/<key>/`, `/api/v1/inspect/…` | `object` |
+//! | `/api/v1/apply/` | `apply` |
 //! | `/api/v1/{hosts,endpoints,addresses}/` | `fabric` |
 //! | `/api/v1/watch` | `watch` |
 //! | `/api/v1/openapi.json` | `openapi` |
@@ -11,6 +12,7 @@
 //! Every path is served with its trailing slash and without it.
 
 mod answer;
+mod apply;
 mod body;
 mod fabric;
 mod kind;
@@ -64,6 +66,7 @@ pub(crate) struct Shared {
 pub(crate) fn routes() -> Router<Shared> {
     let router = Router::new();
     let router = object::routes(router);
+    let router = apply::routes(router);
     let router = fabric::routes(router);
     let router = service::routes(router);
     let router = watch::routes(router);

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use contiv_model::agent::{
     DockerNetwork, EndpointView, GlobalView, GroupView, HostObject, NetworkView, ObjectKind,
-    ObjectRef, PoolRef, Revision, RuleView, StreamMessage, TenantView,
+    ObjectRef, PolicyView, PoolRef, Revision, RuleView, StreamMessage, TenantView,
 };
 use ipnet::IpNet;
 
@@ -92,6 +92,14 @@ impl Mirror {
     pub fn groups(&self) -> impl Iterator<Item = &GroupView> {
         self.of(ObjectKind::Group).filter_map(|o| match o {
             HostObject::Group(group) => Some(group),
+            _ => None,
+        })
+    }
+
+    /// Every policy.
+    pub fn policies(&self) -> impl Iterator<Item = &PolicyView> {
+        self.of(ObjectKind::Policy).filter_map(|o| match o {
+            HostObject::Policy(policy) => Some(policy),
             _ => None,
         })
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use contiv_datapath_abi::policy::{
     Action, Direction, RULE_DEFAULT, RULE_DEFAULT_DENY_IN, RULE_DEFAULT_DENY_OUT, SubjectKey,
 };
-use contiv_model::agent::{self, AddressRange, GroupView, RuleView};
+use contiv_model::agent::{self, AddressRange, DefaultAction, GroupView, PolicyView, RuleView};
 
 /// All that the verdicts of one tenant depend on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,6 +128,15 @@ pub struct PortRange {
     pub last: u16,
 }
 
+impl From<agent::PortRange> for PortRange {
+    fn from(range: agent::PortRange) -> Self {
+        PortRange {
+            first: range.first,
+            last: range.last,
+        }
+    }
+}
+
 impl From<u16> for PortRange {
     fn from(port: u16) -> Self {
         PortRange {
@@ -175,22 +184,32 @@ impl PolicyRule {
 }
 
 impl TenantPolicy {
-    /// The policy of the tenant whose groups and rules these are.
+    /// The policy of the tenant whose groups, policies and rules these are.
     pub fn from_views<'a>(
         groups: impl IntoIterator<Item = &'a GroupView>,
+        policies: impl IntoIterator<Item = &'a PolicyView>,
         rules: impl IntoIterator<Item = &'a RuleView>,
     ) -> TenantPolicy {
-        TenantPolicy {
-            groups: groups
-                .into_iter()
-                .map(|group| (group.number, group.policies.iter().cloned().collect()))
-                .collect(),
-            rules: rules
-                .into_iter()
-                .map(|view| Arc::new(PolicyRule::from(view)))
-                .collect(),
-            ..TenantPolicy::default()
+        let mut tenant = TenantPolicy::default();
+        for group in groups {
+            let policies = group.policies.iter().cloned().collect();
+            tenant.groups.insert(group.number, policies);
+            let defaults = Defaults::from(group);
+            if defaults != Defaults::default() {
+                tenant.defaults.insert(group.number, defaults);
+            }
         }
+        for policy in policies {
+            let placement = Placement::from(policy);
+            if placement != Placement::default() {
+                tenant.policies.insert(policy.name.clone(), placement);
+            }
+        }
+        let rules = rules
+            .into_iter()
+            .map(|view| Arc::new(PolicyRule::from(view)));
+        tenant.rules = rules.collect();
+        tenant
     }
 
     /// Where a policy stands.
@@ -204,6 +223,35 @@ impl TenantPolicy {
     }
 }
 
+impl From<&GroupView> for Defaults {
+    fn from(view: &GroupView) -> Self {
+        let action = |wire| match wire {
+            DefaultAction::Allow => Action::Allow,
+            DefaultAction::Deny => Action::Deny,
+        };
+        Defaults {
+            receiving: action(view.default_action_in),
+            sending: action(view.default_action_out),
+        }
+    }
+}
+
+impl From<&PolicyView> for Placement {
+    /// On the wire the lower order is asked first; here the higher wins, counted from the
+    /// order that policies have which name none.
+    fn from(view: &PolicyView) -> Self {
+        Placement {
+            tier: match view.tier {
+                agent::Tier::Admin => Tier::Admin,
+                agent::Tier::Normal => Tier::Normal,
+                agent::Tier::Baseline => Tier::Baseline,
+            },
+            order: agent::LAST_ORDER.saturating_sub(view.order),
+            staged: view.staged,
+        }
+    }
+}
+
 impl From<&RuleView> for PolicyRule {
     fn from(view: &RuleView) -> Self {
         let direction = match view.direction {
@@ -213,6 +261,7 @@ impl From<&RuleView> for PolicyRule {
         let action = match view.action {
             agent::Action::Allow => Action::Allow,
             agent::Action::Deny => Action::Deny,
+            agent::Action::Pass => Action::Pass,
         };
         PolicyRule {
             id: view.id.clone(),
@@ -221,7 +270,17 @@ impl From<&RuleView> for PolicyRule {
             peer_addresses: view.peer_addresses.clone(),
             own_addresses: view.own_addresses.clone(),
             protocol: view.protocol,
-            ports: view.port.map(PortRange::from).into_iter().collect(),
+            ports: view.port_ranges().map(PortRange::from).collect(),
+            icmp: view
+                .icmp_type
+                .map(|kind| IcmpMessage {
+                    kind,
+                    code: view.icmp_code,
+                })
+                .into_iter()
+                .collect(),
+            log: view.log,
+            keep_established: view.keep_established,
             ..PolicyRule::new(view.number, &view.policy, direction, action)
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use contiv_ipam::AddressState;
+use contiv_ipam::{AddressState, Family};
 use contiv_model::agent::{AddressGrant, AddressRelease, AddressRequest, PoolRef};
 
 use crate::decision::{Decided, Draft, settled};
@@ -113,7 +113,11 @@ impl<'a> Place<'a> {
 
     /// The lowest address that the host may have.
     pub(super) fn lowest(&self, host: &str, ipv6: bool) -> Result<IpAddr, Refusal> {
-        let Some(pool) = self.image.pool(self.pool, ipv6) else {
+        let family = match ipv6 {
+            false => Family::Ipv4,
+            true => Family::Ipv6,
+        };
+        let Some(pool) = self.image.pool(self.pool, family) else {
             let message = format!("network {} has no IPv6 subnet", self.network.parsed.name);
             return Err(Refusal::invalid("ipv6", message));
         };
@@ -134,7 +138,7 @@ impl<'a> Place<'a> {
     }
 
     fn check_inside(&self, address: IpAddr) -> Result<(), Refusal> {
-        let pool = self.image.pool(self.pool, address.is_ipv6());
+        let pool = self.image.pool(self.pool, Family::of(address));
         match pool {
             Some(pool) if pool.contains(address) => Ok(()),
             Some(pool) => {

@@ -1,5 +1,6 @@
 //! Taking numbers and tags: each one in use is a record of its own.
 
+use contiv_ipam::NumberPool;
 use contiv_model::agent::Encap;
 use contiv_model::parsed::TagRange;
 
@@ -73,15 +74,14 @@ pub(super) fn tag(
             }
         },
         None => {
-            let mut tags = range.first..=range.last;
-            tags.find(|tag| image.tag_owner(encap, *tag).is_none())
-                .ok_or_else(|| {
-                    let message = format!(
-                        "every {what} of {range} is in use; widen the range of the global object, \
-                         or delete a network"
-                    );
-                    Refusal::conflict("pktTag", message)
-                })?
+            let tags = NumberPool::new(range.first, range.last).with_used(image.tags(encap));
+            tags.lowest_free().ok_or_else(|| {
+                let message = format!(
+                    "every {what} of {range} is in use; widen the range of the global object, or \
+                     delete a network"
+                );
+                Refusal::conflict("pktTag", message)
+            })?
         }
     };
     let owner = owner.to_owned();

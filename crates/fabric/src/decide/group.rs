@@ -14,7 +14,7 @@ use crate::record::{GroupRecord, Guard, Meta, Stamp};
 use crate::refusal::Refusal;
 
 /// Makes a group, or replaces the policies of one that exists: its network and its
-/// pool stay.
+/// pool stay, and so do the default actions that the request does not name.
 ///
 /// 1. Its tenant, its network and its policies exist, and no network of the tenant has
 ///    its name: both become Docker networks.
@@ -25,10 +25,16 @@ pub fn put_group(
     group: &EndpointGroup,
     expected: Option<u64>,
 ) -> Decided<EndpointGroup> {
-    let parsed = group.parse()?;
+    group.parse()?;
     let mut object = group.clone();
     object.key = object.key_of_fields();
     let name = object.key.clone();
+    let known = image.group(&name);
+    if let Some(known) = known {
+        object = object.filled_from(&known.record.object);
+    }
+    let object = object.terse();
+    let parsed = object.parse()?;
     let key = Key::Group(name.clone());
     expected::check(image, &key, expected)?;
     image.required_tenant(&parsed.tenant)?;
@@ -37,7 +43,6 @@ pub fn put_group(
         let message = format!("network {network_key} does not exist; create it first");
         return Err(Refusal::invalid("networkName", message));
     };
-    let known = image.group(&name);
     match known {
         Some(known) if known.record.object == object => return Ok(settled(object)),
         Some(known) => check_unmoved(known, &parsed)?,

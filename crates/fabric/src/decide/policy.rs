@@ -1,6 +1,8 @@
 //! Policies.
 
+use contiv_model::agent::{Action, Tier};
 use contiv_model::object::{Keyed, Policy};
+use contiv_model::parsed::ParsedPolicy;
 
 use super::expected;
 use super::tenant::counted;
@@ -10,31 +12,61 @@ use crate::key::{Key, Numbered};
 use crate::record::{Guard, Meta, PolicyRecord, Stamp};
 use crate::refusal::Refusal;
 
-/// Makes a policy. It has no fields besides its names, so a repeat changes nothing.
+/// Makes a policy, or changes its place. What the request does not name stays.
 pub fn put_policy(
     image: &Image,
     stamp: &Stamp,
     policy: &Policy,
     expected: Option<u64>,
 ) -> Decided<Policy> {
-    let parsed = policy.parse()?;
+    policy.parse()?;
     let mut object = policy.clone();
     object.key = object.key_of_fields();
     let key = Key::Policy(object.key.clone());
     expected::check(image, &key, expected)?;
+    let known = image.policy(&object.key);
+    if let Some(known) = known {
+        object = object.filled_from(&known.record.object);
+    }
+    let object = object.terse();
+    let parsed = object.parse()?;
     image.required_tenant(&parsed.tenant)?;
-    if image.policy(&object.key).is_some() {
+    if known.is_some_and(|known| known.record.object == object) {
         return Ok(settled(object));
     }
+    check_passes(image, &object.key, &parsed)?;
     let mut draft = Draft::new(image);
     draft.rely_on(&Key::Tenant(parsed.tenant.to_string()));
     draft.put(&Key::TenantGuard(parsed.tenant.to_string()), &Guard {});
-    let record = PolicyRecord {
-        meta: Meta::from(stamp),
-        object,
+    draft.put(&Key::PolicyGuard(object.key.clone()), &Guard {});
+    let meta = match known {
+        Some(known) => known.record.meta.clone(),
+        None => Meta::from(stamp),
     };
+    let record = PolicyRecord { meta, object };
     draft.put(&key, &record);
     Ok(draft.answer(record.object))
+}
+
+/// Refuses the last tier for a policy that passes to the next one.
+fn check_passes(image: &Image, key: &str, wish: &ParsedPolicy) -> Result<(), Refusal> {
+    if wish.tier != Tier::Baseline {
+        return Ok(());
+    }
+    let passes = image
+        .rules_of(key)
+        .filter(|(_, rule)| rule.parsed.action == Action::Pass);
+    let passes: Vec<&str> = passes.map(|(_, rule)| rule.parsed.id.as_str()).collect();
+    if passes.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "policy {key} has {} that passes on, {}, and no tier comes after baseline; give it \
+         another action first",
+        counted(passes.len(), "rule"),
+        passes.join(", ")
+    );
+    Err(Refusal::conflict("tier", message))
 }
 
 /// Deletes a policy that no group has, and its rules with it.
@@ -48,7 +80,7 @@ pub fn delete_policy(image: &Image, name: &str, expected: Option<u64>) -> Decide
         tenant_name,
         policy_name,
         ..
-    } = &known.object;
+    } = &known.record.object;
     let users: Vec<&str> = image
         .groups_of(tenant_name)
         .filter(|(_, group)| group.record.object.policies.contains(policy_name))
@@ -68,6 +100,7 @@ pub fn delete_policy(image: &Image, name: &str, expected: Option<u64>) -> Decide
         draft.delete(&Key::Rule(rule.to_owned()));
         draft.delete(&Key::Number(Numbered::Rules, known.record.number));
     }
+    draft.delete(&Key::PolicyGuard(name.to_owned()));
     draft.delete(&key);
     Ok(draft.answer(()))
 }

@@ -1,8 +1,10 @@
 //! Rules.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use contiv_model::agent::Direction;
+use contiv_ipam::bits;
+use contiv_model::agent::{Action, AddressRange, Direction, Tier};
 use contiv_model::object::{Keyed, Rule};
 use contiv_model::parsed::ParsedRule;
 
@@ -10,7 +12,7 @@ use super::{claim, expected};
 use crate::decision::{Decided, Draft, settled};
 use crate::image::Image;
 use crate::key::{Key, Numbered};
-use crate::record::{Guard, Meta, RuleRecord, Stamp};
+use crate::record::{EndpointRecord, Guard, Meta, RuleRecord, Stamp};
 use crate::refusal::Refusal;
 
 /// Makes a rule, or edits it: its number and uid stay.
@@ -26,8 +28,10 @@ pub fn put_rule(image: &Image, stamp: &Stamp, rule: &Rule, expected: Option<u64>
     }
     check_references(image, rule, &parsed)?;
     let mut draft = Draft::new(image);
-    draft.rely_on(&Key::Policy(format!("{}:{}", parsed.tenant, parsed.policy)));
+    let policy = format!("{}:{}", parsed.tenant, parsed.policy);
+    draft.rely_on(&Key::Policy(policy.clone()));
     draft.put(&Key::TenantGuard(parsed.tenant.to_string()), &Guard {});
+    draft.put(&Key::PolicyGuard(policy), &Guard {});
     let record = match known {
         Some(known) => RuleRecord {
             object,
@@ -55,6 +59,8 @@ pub fn delete_rule(image: &Image, name: &str, expected: Option<u64>) -> Decided<
     draft.delete(&Key::Number(Numbered::Rules, known.record.number));
     let tenant = known.parsed.tenant.to_string();
     draft.put(&Key::TenantGuard(tenant), &Guard {});
+    let policy = format!("{}:{}", known.parsed.tenant, known.parsed.policy);
+    draft.put(&Key::PolicyGuard(policy), &Guard {});
     Ok(draft.answer(()))
 }
 
@@ -63,14 +69,22 @@ pub fn delete_rule(image: &Image, name: &str, expected: Option<u64>) -> Decided<
 /// 1. its tenant and its policy,
 /// 2. the group or the network that is its peer,
 /// 3. an own address of an incoming rule: the policy is that of exactly one group,
-///    and the address that of one of the group's endpoints.
+///    and each address that of one of the group's endpoints,
+/// 4. a tier after that of the policy, for a rule that passes on to it.
 fn check_references(image: &Image, rule: &Rule, parsed: &ParsedRule) -> Result<(), Refusal> {
     let tenant = &parsed.tenant;
     image.required_tenant(tenant)?;
     let policy = format!("{tenant}:{}", parsed.policy);
-    if image.policy(&policy).is_none() {
+    let Some(known) = image.policy(&policy) else {
         let message = format!("policy {policy} does not exist; create it first");
         return Err(Refusal::invalid("policyName", message));
+    };
+    if parsed.action == Action::Pass && known.parsed.tier == Tier::Baseline {
+        let message = format!(
+            "\"pass\" has no meaning in policy {policy}: no tier comes after baseline; give allow or \
+             deny, or put the policy in an earlier tier"
+        );
+        return Err(Refusal::invalid("action", message));
     }
     let incoming = parsed.direction == Direction::In;
     if let Some(group) = &parsed.peer_group
@@ -115,15 +129,20 @@ fn check_own_address(image: &Image, rule: &Rule, parsed: &ParsedRule) -> Result<
             users.len()
         ));
     };
-    let held = |address: IpAddr| {
-        image
-            .endpoints_of_group(group)
-            .any(|endpoint| endpoint.addresses().any(|a| a == address))
+    let held: BTreeSet<IpAddr> = image
+        .endpoints_of_group(group)
+        .flat_map(EndpointRecord::addresses)
+        .collect();
+    let all_held = |range: &AddressRange| {
+        let known = held.range(range.first..=range.last).count();
+        let size = (bits(range.last) - bits(range.first)).saturating_add(1);
+        u128::try_from(known).is_ok_and(|known| known == size)
     };
-    match text.parse::<IpAddr>() {
-        Ok(address) if held(address) => Ok(()),
-        _ => refuse(format!(
-            "is not the address of an endpoint of group {group}; name one, or leave toIpAddress out"
-        )),
+    if parsed.own_addresses.iter().all(all_held) {
+        return Ok(());
     }
+    refuse(format!(
+        "has an address in it that no endpoint of group {group} has; name addresses of its \
+         endpoints, or leave toIpAddress out"
+    ))
 }

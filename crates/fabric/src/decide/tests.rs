@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod addresses;
+mod apply;
 mod changes;
+mod depth;
 mod given;
 mod life_cycle;
 mod objects;

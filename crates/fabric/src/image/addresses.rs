@@ -1,11 +1,9 @@
 //! Addresses in use, by network.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use contiv_ipam::{AddressState, RangeSet};
-
-use super::Pool;
+use contiv_ipam::{AddressPool, AddressState, Family, RangeSet, bits};
 
 /// An address and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,16 +106,16 @@ impl Addresses {
     }
 
     /// The lowest address of the pool that has no state.
-    pub(crate) fn lowest_free(&self, network: u32, pool: &Pool) -> Option<IpAddr> {
+    pub(crate) fn lowest_free(&self, network: u32, pool: &AddressPool) -> Option<IpAddr> {
         match self.networks.get(&network) {
-            Some(used) => pool.lowest_without(used.family(pool.is_ipv6())),
+            Some(used) => pool.lowest_without(used.family(pool.family())),
             None => pool.lowest_without(&RangeSet::new()),
         }
     }
 
     /// Those of the network and family in use.
-    pub(crate) fn in_use(&self, network: u32, ipv6: bool) -> Option<&RangeSet> {
-        Some(self.networks.get(&network)?.family(ipv6))
+    pub(crate) fn in_use(&self, network: u32, family: Family) -> Option<&RangeSet> {
+        Some(self.networks.get(&network)?.family(family))
     }
 
     /// Those that began to drain by commit `number` or earlier.
@@ -139,10 +137,10 @@ impl Addresses {
 }
 
 impl Used {
-    fn family(&self, ipv6: bool) -> &RangeSet {
-        match ipv6 {
-            false => &self.ipv4,
-            true => &self.ipv6,
+    fn family(&self, family: Family) -> &RangeSet {
+        match family {
+            Family::Ipv4 => &self.ipv4,
+            Family::Ipv6 => &self.ipv6,
         }
     }
 
@@ -151,21 +149,5 @@ impl Used {
             IpAddr::V4(_) => &mut self.ipv4,
             IpAddr::V6(_) => &mut self.ipv6,
         }
-    }
-}
-
-/// An address as a member of a [`RangeSet`] of its family.
-pub(crate) fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => address.to_bits().into(),
-        IpAddr::V6(address) => address.to_bits(),
-    }
-}
-
-/// The address that a member of a [`RangeSet`] of this family is.
-pub(crate) fn address(ipv6: bool, bits: u128) -> IpAddr {
-    match u32::try_from(bits) {
-        Ok(bits) if !ipv6 => Ipv4Addr::from_bits(bits).into(),
-        _ => Ipv6Addr::from_bits(bits).into(),
     }
 }

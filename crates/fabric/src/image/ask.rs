@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use contiv_ipam::{AddressState, RangeSet};
+use contiv_ipam::{AddressPool, AddressState, Family, RangeSet};
 use contiv_model::agent::{Encap, PoolRef};
 
 use super::index::members;
-use super::{Image, Known, KnownGlobal, KnownNetwork, Pool};
+use super::{Image, Known, KnownGlobal, KnownNetwork};
 use crate::key::Numbered;
 use crate::record::TenantRecord;
 use crate::refusal::Refusal;
@@ -53,26 +53,26 @@ impl Image {
     ///
     /// 1. A group with a pool has its addresses, and no others of that family.
     /// 2. Everybody else has those of the network that are in no group's pool.
-    pub(crate) fn pool(&self, of: &PoolRef, ipv6: bool) -> Option<Pool> {
+    pub(crate) fn pool(&self, of: &PoolRef, family: Family) -> Option<AddressPool> {
         let key = format!("{}:{}", of.tenant, of.network);
         let parsed = &self.network(&key)?.parsed;
-        if ipv6 {
+        if family == Family::Ipv6 {
             let net = parsed.ipv6_subnet?;
             // A subnet's first address names its routers (RFC 4291); a /127 has none
             // (RFC 6164).
             let skipped = u128::from(net.prefix_len() < 127);
             let first = Ipv6Addr::from_bits(net.network().to_bits() + skipped);
-            return Some(Pool::new(first.into(), net.broadcast().into()));
+            return Some(AddressPool::new(first.into(), net.broadcast().into()));
         }
         let of_group = of.group.as_ref().and_then(|group| {
             let group = self.group(&format!("{}:{group}", of.tenant))?;
             group.parsed.pool
         });
         if let Some(range) = of_group {
-            return Some(Pool::new(range.first.into(), range.last.into()));
+            return Some(AddressPool::new(range.first.into(), range.last.into()));
         }
         let usable = parsed.subnet.usable()?;
-        let mut pool = Pool::new(usable.first.into(), usable.last.into());
+        let mut pool = AddressPool::new(usable.first.into(), usable.last.into());
         let groups = self.groups_of_network(&key);
         for range in groups.filter_map(|(_, Known { parsed, .. })| parsed.pool) {
             pool.carve(range.first.into(), range.last.into());
@@ -80,7 +80,7 @@ impl Image {
         Some(pool)
     }
 
-    pub(crate) fn lowest_free(&self, network: u32, pool: &Pool) -> Option<IpAddr> {
+    pub(crate) fn lowest_free(&self, network: u32, pool: &AddressPool) -> Option<IpAddr> {
         self.addresses.lowest_free(network, pool)
     }
 
@@ -106,8 +106,8 @@ impl Image {
         self.addresses.within(network, range)
     }
 
-    pub(crate) fn addresses_in_use(&self, network: u32, ipv6: bool) -> Option<&RangeSet> {
-        self.addresses.in_use(network, ipv6)
+    pub(crate) fn addresses_in_use(&self, network: u32, family: Family) -> Option<&RangeSet> {
+        self.addresses.in_use(network, family)
     }
 
     pub(crate) fn draining_until(&self, number: u64) -> impl Iterator<Item = (u64, u32, IpAddr)> {

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use contiv_model::agent::DockerNetwork;
 
 use super::index::members;
-use super::{AddressOwner, Image, KnownGlobal, KnownGroup, KnownNetwork, KnownRule};
-use crate::record::{EndpointRecord, PolicyRecord, TenantRecord};
+use super::{AddressOwner, Image, KnownGlobal, KnownGroup, KnownNetwork, KnownPolicy, KnownRule};
+use crate::key::Key;
+use crate::record::{EndpointRecord, TenantRecord};
 
 impl Image {
     /// Number of the commit that the image is of.
@@ -68,18 +69,26 @@ impl Image {
         keys.filter_map(|key| Some((key, self.groups.get(key)?)))
     }
 
-    pub fn policy(&self, key: &str) -> Option<&PolicyRecord> {
+    pub fn policy(&self, key: &str) -> Option<&KnownPolicy> {
         self.policies.get(key)
     }
 
     /// Every policy, by key.
-    pub fn policies(&self) -> impl Iterator<Item = (&str, &PolicyRecord)> {
+    pub fn policies(&self) -> impl Iterator<Item = (&str, &KnownPolicy)> {
         self.policies.iter().map(|(key, p)| (key.as_str(), p))
     }
 
     /// The policies of a tenant, by key.
-    pub fn policies_of(&self, tenant: &str) -> impl Iterator<Item = (&str, &PolicyRecord)> {
+    pub fn policies_of(&self, tenant: &str) -> impl Iterator<Item = (&str, &KnownPolicy)> {
         below(&self.policies, tenant)
+    }
+
+    /// Number of the last commit that changed a policy or its rules; 0 when it is absent.
+    pub fn policy_number(&self, key: &str) -> u64 {
+        let number = |key: Key| self.number_of(&key.to_string());
+        // Deleted rules have left their mark on the guard.
+        let own = number(Key::Policy(key.to_owned()));
+        own.max(number(Key::PolicyGuard(key.to_owned())))
     }
 
     pub fn rule(&self, key: &str) -> Option<&KnownRule> {

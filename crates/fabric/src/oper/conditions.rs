@@ -28,6 +28,19 @@ pub(super) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
+    /// A policy, which its own object and its rules make up.
+    pub(super) fn of_policy(name: &str, revision: u64) -> Subject<'a> {
+        Subject {
+            object: Some(ObjectRef {
+                kind: ObjectKind::Policy,
+                key: name.to_owned(),
+            }),
+            number: revision,
+            docker_network: false,
+            host: None,
+        }
+    }
+
     pub(super) fn new(image: &Image, kind: ObjectKind, name: &str, key: &Key) -> Subject<'a> {
         let key_of_object = name.to_owned();
         let object = ObjectRef {
@@ -36,13 +49,6 @@ impl<'a> Subject<'a> {
         };
         Subject {
             object: Some(object),
-            ..Subject::without_word(image, key)
-        }
-    }
-
-    pub(super) fn without_word(image: &Image, key: &Key) -> Subject<'a> {
-        Subject {
-            object: None,
             number: image.number_of(&key.to_string()),
             docker_network: false,
             host: None,

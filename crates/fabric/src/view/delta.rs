@@ -4,7 +4,7 @@
 //!    it was to know it before and is not now.
 //! 2. A rule is put as well when the group or network that it names comes or goes.
 //! 3. When a tenant comes to a host, with its first endpoint there, or leaves it, all of
-//!    the tenant's rules and endpoints do.
+//!    the tenant's policies, rules and endpoints do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,6 +38,11 @@ pub fn change(image: &Image, applied: &Applied, host: &str) -> HostChange {
     let same = |key: Key| !applied.has(&key);
     for tenant in presence.changed() {
         let now = presence.now(tenant);
+        let policies = image.policies_of(tenant);
+        for (key, policy) in policies.filter(|(key, _)| same(Key::Policy((*key).to_owned()))) {
+            let view = now.then(|| object::policy(policy));
+            objects.set(ObjectKind::Policy, key, view);
+        }
         let rules = image.rules_of(tenant);
         for (key, rule) in rules.filter(|(key, _)| same(Key::Rule((*key).to_owned()))) {
             let view = now.then(|| object::rule(image, rule));
@@ -143,6 +148,12 @@ impl Objects {
                 let view = image.group(name).map(object::group);
                 self.settle(ObjectKind::Group, name, existed, view);
                 self.resolve_again(image, name, presence);
+            }
+            Key::Policy(name) => {
+                let tenant = tenant_of(name);
+                let policy = image.policy(name).filter(|_| presence.now(tenant));
+                let known = existed && presence.before(tenant);
+                self.settle(ObjectKind::Policy, name, known, policy.map(object::policy));
             }
             Key::Rule(name) => {
                 let tenant = tenant_of(name);

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use contiv_model::agent::{
-    AddressRange, GlobalView, GroupView, HostObject, NetworkView, RuleView, TenantView,
+    AddressRange, GlobalView, GroupView, HostObject, NetworkView, PolicyView, RuleView, TenantView,
 };
 use contiv_model::parsed::{NetworkType, ParsedNetwork};
 
-use crate::image::{Image, KnownGlobal, KnownGroup, KnownNetwork, KnownRule};
+use crate::image::{Image, KnownGlobal, KnownGroup, KnownNetwork, KnownPolicy, KnownRule};
 use crate::record::TenantRecord;
 
 /// The number of no group: a rule whose peer is in it matches nothing.
@@ -54,6 +54,20 @@ pub(super) fn group(known: &KnownGroup) -> HostObject {
         number: known.record.number,
         network: parsed.network.to_string(),
         policies: parsed.policies.iter().map(ToString::to_string).collect(),
+        default_action_in: parsed.default_action_in,
+        default_action_out: parsed.default_action_out,
+    })
+}
+
+pub(super) fn policy(known: &KnownPolicy) -> HostObject {
+    let parsed = &known.parsed;
+    HostObject::Policy(PolicyView {
+        uid: known.record.meta.uid.clone(),
+        tenant: parsed.tenant.to_string(),
+        name: parsed.name.to_string(),
+        tier: parsed.tier,
+        order: parsed.order,
+        staged: parsed.staged,
     })
 }
 
@@ -72,6 +86,10 @@ pub(super) fn rule(image: &Image, known: &KnownRule) -> HostObject {
             None => peer_group = Some(NO_GROUP),
         }
     }
+    let (port, ports) = match parsed.ports.ranges() {
+        [only] if only.first == only.last => (Some(only.first), Vec::new()),
+        ranges => (None, ranges.to_vec()),
+    };
     HostObject::Rule(RuleView {
         uid: known.record.meta.uid.clone(),
         tenant: parsed.tenant.to_string(),
@@ -85,7 +103,12 @@ pub(super) fn rule(image: &Image, known: &KnownRule) -> HostObject {
         peer_addresses,
         own_addresses: parsed.own_addresses.clone(),
         protocol: parsed.protocol,
-        port: parsed.port,
+        port,
+        ports,
+        icmp_type: parsed.icmp_type,
+        icmp_code: parsed.icmp_code,
+        log: parsed.log,
+        keep_established: parsed.keep_established,
     })
 }
 

@@ -144,6 +144,7 @@ fn rules_and_endpoints_come_and_go_with_the_first_and_last_endpoint() {
         (ObjectKind::Rule, "blue:p:2".to_owned()),
         (ObjectKind::Endpoint, "here".to_owned()),
         (ObjectKind::Endpoint, "there".to_owned()),
+        (ObjectKind::Policy, "blue:p".to_owned()),
     ];
     assert_eq!(names(&arrival.put), expected);
     assert_eq!(

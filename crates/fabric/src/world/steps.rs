@@ -23,7 +23,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => key(&NETWORKS).prop_map(Step::DeleteNetwork),
         4 => group().prop_map(Step::PutGroup),
         2 => key(&GROUPS).prop_map(Step::DeleteGroup),
-        3 => key(&POLICIES).prop_map(|key| Step::PutPolicy(policy(&key))),
+        3 => placed_policy().prop_map(Step::PutPolicy),
         1 => key(&POLICIES).prop_map(Step::DeletePolicy),
         4 => rule().prop_map(|r| Step::PutRule(Box::new(r))),
         1 => (key(&POLICIES), select(vec!["r1", "r2"]))
@@ -131,6 +131,16 @@ pub(super) fn policy(key: &str) -> Policy {
     }
 }
 
+fn placed_policy() -> impl Strategy<Value = Policy> {
+    let tier = select(vec!["", "", "admin", "normal", "baseline"]);
+    let order = select(vec![None, Some(5), Some(1000)]);
+    (key(&POLICIES), tier, order).prop_map(|(key, tier, order)| Policy {
+        tier: tier.into(),
+        order,
+        ..policy(&key)
+    })
+}
+
 fn rule() -> impl Strategy<Value = Rule> {
     let peer = prop_oneof![
         Just(("", "")),
@@ -138,14 +148,16 @@ fn rule() -> impl Strategy<Value = Rule> {
         name(&NETWORKS).prop_map(|network| ("", network)),
     ];
     let id = select(vec!["r1", "r2"]);
-    (key(&POLICIES), id, peer, 1..3u32).prop_map(|(policy, id, (group, network), priority)| {
+    let action = select(vec!["allow", "allow", "pass"]);
+    let parts = (key(&POLICIES), id, peer, 1..3u32, action);
+    parts.prop_map(|(policy, id, (group, network), priority, action)| {
         let (tenant, policy) = policy.split_once(':').unwrap();
         Rule {
             tenant_name: tenant.into(),
             policy_name: policy.into(),
             rule_id: id.into(),
             direction: "in".into(),
-            action: "allow".into(),
+            action: action.into(),
             from_endpoint_group: group.into(),
             from_network: network.into(),
             priority,

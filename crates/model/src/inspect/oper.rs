@@ -65,9 +65,25 @@ pub struct GroupOper {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PolicyOper {
+    /// Number of the last change to the policy or to its rules.
+    pub revision: u64,
+    /// The live hosts, and how far each is.
+    pub hosts: Vec<PolicyHost>,
     pub num_endpoints: u64,
     pub endpoints: Vec<EndpointOper>,
     pub conditions: Vec<Condition>,
+}
+
+/// What a live host enforces of a policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PolicyHost {
+    pub host: String,
+    /// Everything up to this revision, `EPOCH.NUMBER`, is in its kernel.
+    pub applied: String,
+    /// `current`, `behind` while it enforces an earlier revision, or `idle` while it has no
+    /// endpoint of the tenant and so is not told of the policy.
+    pub state: String,
 }
 
 /// The number that names a rule in verdicts and counters.

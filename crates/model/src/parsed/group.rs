@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use super::choice::choice;
 use super::network::docker_name;
 use super::{Ipv4Range, ParsedNetwork};
+use crate::agent::DefaultAction;
 use crate::invalid::Invalid;
 use crate::name::Name;
 use crate::object::{EndpointGroup, Keyed};
+
+const ALLOW: &str = "allow";
 
 /// An [`EndpointGroup`] in typed values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +23,10 @@ pub struct ParsedGroup {
     pub pool: Option<Ipv4Range>,
     pub policies: BTreeSet<Name>,
     pub cfgd_tag: Option<Name>,
+    /// What becomes of a connection to a member that no rule decides.
+    pub default_action_in: DefaultAction,
+    /// The same for a connection that a member opens.
+    pub default_action_out: DefaultAction,
 }
 
 impl EndpointGroup {
@@ -33,7 +41,45 @@ impl EndpointGroup {
             pool: pool(&self.ip_pool)?,
             policies: self.policies.iter().map(policy).collect::<Result<_, _>>()?,
             cfgd_tag: Name::tag("cfgdTag", &self.cfgd_tag)?,
+            default_action_in: default_action("defaultActionIn", &self.default_action_in)?,
+            default_action_out: default_action("defaultActionOut", &self.default_action_out)?,
         })
+    }
+
+    /// The same group, with the default actions that it does not name taken from `current`:
+    /// a client that knows nothing of them, and changes the policies, opens nothing.
+    pub fn filled_from(&self, current: &EndpointGroup) -> EndpointGroup {
+        let mut filled = self.clone();
+        for (field, value) in [
+            (&mut filled.default_action_in, &current.default_action_in),
+            (&mut filled.default_action_out, &current.default_action_out),
+        ] {
+            if field.is_empty() {
+                field.clone_from(value);
+            }
+        }
+        filled
+    }
+
+    /// The same group with every default action named, so that none is left as it is.
+    pub fn spelled_out(&self) -> EndpointGroup {
+        self.filled_from(&EndpointGroup {
+            default_action_in: ALLOW.to_owned(),
+            default_action_out: ALLOW.to_owned(),
+            ..EndpointGroup::default()
+        })
+    }
+
+    /// The same group without default actions that say the default: the one spelling that is
+    /// stored.
+    pub fn terse(&self) -> EndpointGroup {
+        let mut terse = self.clone();
+        for field in [&mut terse.default_action_in, &mut terse.default_action_out] {
+            if field == ALLOW {
+                field.clear();
+            }
+        }
+        terse
     }
 }
 
@@ -95,6 +141,16 @@ impl ParsedGroup {
                     other.tenant, other.name
                 ),
             )),
+        }
+    }
+}
+
+fn default_action(field: &'static str, text: &str) -> Result<DefaultAction, Invalid> {
+    match text {
+        "" => Ok(DefaultAction::default()),
+        text => {
+            let words = [(ALLOW, DefaultAction::Allow), ("deny", DefaultAction::Deny)];
+            choice(field, text, &words)
         }
     }
 }

@@ -40,6 +40,13 @@ pub struct ParsedNetwork {
     pub cfgd_tag: Option<Name>,
 }
 
+/// Whether a network bears a name that is given to those made for a Docker network,
+/// which then have no second one.
+pub fn is_automatic(name: &str) -> bool {
+    name.strip_prefix("docker-")
+        .is_some_and(|digits| digits.len() == 12 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 impl Network {
     /// The network in typed values, or the first field that is wrong.
     pub fn parse(&self) -> Result<ParsedNetwork, Invalid> {

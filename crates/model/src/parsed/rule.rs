@@ -1,19 +1,19 @@
 //! Rules.
 
 mod addresses;
+mod protocol;
 
+pub use addresses::Addresses;
+
+use super::Ports;
 use super::choice::choice;
-use super::subnet::decimal;
 use crate::agent::{Action, AddressRange, Direction};
 use crate::invalid::Invalid;
 use crate::name::Name;
 use crate::object::{Keyed, Rule};
 
-const ICMP: u8 = 1;
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const ICMPV6: u8 = 58;
 const HIGHEST_PRIORITY: u32 = 100;
+const LONGEST_DESCRIPTION: usize = 256;
 
 /// A [`Rule`] in typed values. The peer is the other side than the policy's group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,14 +28,19 @@ pub struct ParsedRule {
     pub peer_group: Option<Name>,
     /// The peer is in this network; its subnets stand for it.
     pub peer_network: Option<Name>,
-    /// The peer's addresses; empty means any.
+    /// The peer's addresses without the exceptions; empty means any.
     pub peer_addresses: Vec<AddressRange>,
     /// The own address that an incoming rule is limited to; empty means any.
     pub own_addresses: Vec<AddressRange>,
-    /// ICMP (1) stands for ICMPv6 (58) too.
+    /// ICMP (1) stands for ICMPv6 (58) too, unless a type is given.
     pub protocol: Option<u8>,
-    /// Destination port of TCP and UDP.
-    pub port: Option<u16>,
+    /// Destination ports of TCP and UDP; none means every one.
+    pub ports: Ports,
+    pub icmp_type: Option<u8>,
+    /// Only with a type.
+    pub icmp_code: Option<u8>,
+    pub log: bool,
+    pub keep_established: bool,
 }
 
 impl Rule {
@@ -52,14 +57,26 @@ impl Rule {
         let to_group = Name::optional("toEndpointGroup", &self.to_endpoint_group)?;
         let from_network = Name::optional("fromNetwork", &self.from_network)?;
         let to_network = Name::optional("toNetwork", &self.to_network)?;
-        let from = addresses::parse("fromIpAddress", &self.from_ip_address)?;
-        let to = addresses::parse("toIpAddress", &self.to_ip_address)?;
+        let from = side(
+            ("fromIpAddress", &self.from_ip_address),
+            ("fromIpExcept", &self.from_ip_except),
+        )?;
+        let to = side(
+            ("toIpAddress", &self.to_ip_address),
+            ("toIpExcept", &self.to_ip_except),
+        )?;
         let (peer_addresses, own_addresses) = match direction {
             Direction::In => (from, to),
             Direction::Out => (to, Vec::new()),
         };
-        let protocol = protocol(&self.protocol)?;
-        let words = [("allow", Action::Allow), ("deny", Action::Deny)];
+        let protocol = protocol::protocol(&self.protocol)?;
+        let (icmp_type, icmp_code) = protocol::icmp(self, protocol)?;
+        description(&self.description)?;
+        let words = [
+            ("allow", Action::Allow),
+            ("deny", Action::Deny),
+            ("pass", Action::Pass),
+        ];
         Ok(ParsedRule {
             tenant,
             policy,
@@ -72,7 +89,11 @@ impl Rule {
             peer_addresses,
             own_addresses,
             protocol,
-            port: port(self.port, protocol, &self.protocol)?,
+            ports: protocol::ports(self, protocol)?,
+            icmp_type,
+            icmp_code,
+            log: self.log,
+            keep_established: self.keep_established,
         })
     }
 
@@ -101,6 +122,7 @@ impl Rule {
                 ),
                 ("fromNetwork", &self.from_network, "toNetwork"),
                 ("fromIpAddress", &self.from_ip_address, "toIpAddress"),
+                ("fromIpExcept", &self.from_ip_except, "toIpExcept"),
             ],
         };
         for (field, value, instead) in wrong_side {
@@ -142,6 +164,14 @@ impl Rule {
     }
 }
 
+fn side(
+    listed: (&'static str, &str),
+    exceptions: (&'static str, &str),
+) -> Result<Vec<AddressRange>, Invalid> {
+    let all = Addresses::parse(listed.0, listed.1)?;
+    Ok(all.without(listed, exceptions)?.ranges().collect())
+}
+
 fn priority(priority: u32) -> Result<u32, Invalid> {
     match priority {
         0 => Ok(1),
@@ -153,44 +183,19 @@ fn priority(priority: u32) -> Result<u32, Invalid> {
     }
 }
 
-fn protocol(text: &str) -> Result<Option<u8>, Invalid> {
-    match text {
-        "" => return Ok(None),
-        "tcp" => return Ok(Some(TCP)),
-        "udp" => return Ok(Some(UDP)),
-        "icmp" => return Ok(Some(ICMP)),
-        "icmpv6" | "icmp6" => return Ok(Some(ICMPV6)),
-        _ => {}
+/// What people write about an object, in one line of a moderate length.
+pub(super) fn description(text: &str) -> Result<(), Invalid> {
+    let length = text.chars().count();
+    if length > LONGEST_DESCRIPTION {
+        let message =
+            format!("has {length} characters; {LONGEST_DESCRIPTION} are the most, say it shorter");
+        return Err(Invalid::new("description", message));
     }
-    match decimal(text) {
-        Some(number) => Ok(Some(number)),
-        None => Err(Invalid::new(
-            "protocol",
-            format!(
-                "{text:?} is not known; give tcp, udp, icmp, icmpv6, a number from 0 to 255, or \
-                 nothing for every protocol"
-            ),
-        )),
+    if text.chars().any(char::is_control) {
+        let message = format!("{text:?} has a control character in it; write one line of text");
+        return Err(Invalid::new("description", message));
     }
-}
-
-fn port(port: u32, protocol: Option<u8>, text: &str) -> Result<Option<u16>, Invalid> {
-    if port == 0 {
-        return Ok(None);
-    }
-    let Ok(number) = u16::try_from(port) else {
-        return Err(Invalid::new(
-            "port",
-            format!("{port} is too high; ports go from 1 to 65535, and 0 means every port"),
-        ));
-    };
-    match protocol {
-        None | Some(TCP | UDP) => Ok(Some(number)),
-        Some(_) => Err(Invalid::new(
-            "port",
-            format!("{port} makes no sense with protocol {text}, which has no ports; leave it out"),
-        )),
-    }
+    Ok(())
 }
 
 #[cfg(test)]

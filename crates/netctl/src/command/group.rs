@@ -18,6 +18,8 @@ const PLACES: Places = &[
     ("policies", "--policy"),
     ("ipPool", "--ip-pool"),
     ("cfgdTag", "--epg-tag"),
+    ("defaultActionIn", "--default-action-in"),
+    ("defaultActionOut", "--default-action-out"),
 ];
 
 #[derive(Debug, Subcommand)]
@@ -30,6 +32,11 @@ pub(crate) enum Group {
         netctl group create contiv-net web\n  \
         netctl group create contiv-net db -p db-policy --ip-pool 10.1.2.100-10.1.2.120")]
     Create(Create),
+    /// Change what the flags name of an endpoint group: its policies, its default actions.
+    #[command(after_help = "Examples:\n  \
+        netctl group set db --default-action-in deny\n  \
+        netctl group set db -p db-policy -p lockdown")]
+    Set(Set),
     /// Delete an endpoint group and wait until every live host has dropped it.
     #[command(visible_alias = "delete")]
     Rm(Rm),
@@ -75,7 +82,42 @@ pub(crate) struct Create {
     )]
     epg_tag: String,
     #[command(flatten)]
+    defaults: DefaultFlags,
+    #[command(flatten)]
     settle: SettleFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Set {
+    /// Name of the group.
+    group: String,
+    #[command(flatten)]
+    tenant: TenantFlag,
+    /// Policies of the group from now on; may be given several times, empty for none.
+    #[arg(short, long)]
+    policy: Option<Vec<String>>,
+    #[command(flatten)]
+    defaults: DefaultFlags,
+}
+
+#[derive(Debug, Args)]
+struct DefaultFlags {
+    /// `allow` or `deny`: connections to members that no rule decides [default: allow].
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "ACTION"
+    )]
+    default_action_in: String,
+    /// `allow` or `deny`: connections of members that no rule decides [default: allow].
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "ACTION"
+    )]
+    default_action_out: String,
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +152,7 @@ impl Group {
                 list.print(session, &groups, |g| g.group_name.clone(), table)
             }
             Group::Create(create) => create.run(client, session).await,
+            Group::Set(set) => set.run(client).await,
             // The original deletes a group silently.
             Group::Rm(Rm {
                 group,
@@ -147,6 +190,8 @@ impl Create {
             ip_pool: self.ip_pool,
             policies: self.policy,
             cfgd_tag: self.epg_tag,
+            default_action_in: self.defaults.default_action_in,
+            default_action_out: self.defaults.default_action_out,
         };
         session.say(&format!("Creating EndpointGroup {key}"))?;
         client
@@ -159,19 +204,64 @@ impl Create {
     }
 }
 
+impl Set {
+    /// What the flags do not name, netmaster or the group as it is says.
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        let current: EndpointGroup = client.get(&self.tenant.key(&self.group)?).await?;
+        let named = |policies: Vec<String>| policies.into_iter().filter(|p| !p.is_empty());
+        let policies = self.policy.map(|policies| named(policies).collect());
+        let DefaultFlags {
+            default_action_in,
+            default_action_out,
+        } = self.defaults;
+        let wish = EndpointGroup {
+            policies: policies.unwrap_or_else(|| current.policies.clone()),
+            default_action_in,
+            default_action_out,
+            ..current.clone()
+        };
+        client
+            .put(&wish.filled_from(&current))
+            .await
+            .map_err(Failure::with_places(PLACES))?;
+        Ok(())
+    }
+}
+
+/// The columns of the original, and others only when a group has something to say there.
 fn table(groups: &[EndpointGroup]) -> String {
-    let mut rows = Rows::new(&[
-        "Tenant", "Group", "Network", "IP Pool", "CfgdTag", "Policies",
-    ]);
-    for g in groups {
-        rows.add([
-            &g.tenant_name,
-            &g.group_name,
-            &g.network_name,
-            &g.ip_pool,
-            &g.cfgd_tag,
-            &g.policies.join(","),
-        ]);
+    let header = [
+        "Tenant",
+        "Group",
+        "Network",
+        "IP Pool",
+        "CfgdTag",
+        "Policies",
+        "Default In",
+        "Default Out",
+    ];
+    let plain = |g: &EndpointGroup| {
+        let terse = g.terse();
+        terse.default_action_in.is_empty() && terse.default_action_out.is_empty()
+    };
+    let columns = match groups.iter().all(plain) {
+        true => header.len() - 2,
+        false => header.len(),
+    };
+    let mut rows = Rows::new(&header[..columns]);
+    for group in groups {
+        let g = group.spelled_out();
+        let cells = [
+            g.tenant_name,
+            g.group_name,
+            g.network_name,
+            g.ip_pool,
+            g.cfgd_tag,
+            g.policies.join(","),
+            g.default_action_in,
+            g.default_action_out,
+        ];
+        rows.add_cells(cells.iter().take(columns));
     }
     rows.to_string()
 }

@@ -1,4 +1,8 @@
-//! The rules of a policy: `netctl policy rule-ls`, `rule-add`, `rule-update`, `rule-rm`.
+//! The rules of a policy: `netctl policy rule-ls`, `rule-add`, `rule-set`, `rule-update`,
+//! `rule-rm`.
+
+mod fields;
+mod table;
 
 use clap::Args;
 use contiv_client::Client;
@@ -6,13 +10,21 @@ use contiv_model::object::{Policy, Rule};
 
 use crate::command::scope::{TenantFlag, plain};
 use crate::failure::{Failure, Places};
-use crate::output::{ListFlags, Rows};
+use crate::output::ListFlags;
 use crate::session::Session;
+use fields::Fields;
+use table::tables;
 
 pub(crate) const EXAMPLES: &str = "Examples:\n  \
     netctl policy rule-add db-policy 1 -d in --protocol tcp --action deny\n  \
     netctl policy rule-add db-policy 2 -d in --protocol tcp --port 6379 --from-group web \
-    --action allow --priority 10";
+    --action allow --priority 10\n  \
+    netctl policy rule-add db-policy 3 -l tcp --ports 80,443,8000-8100 -i 10.0.0.0/8,fd00::/64 \
+    --from-ip-except 10.9.0.0/16 --log";
+
+pub(crate) const SET_EXAMPLES: &str = "Examples:\n  \
+    netctl policy rule-set db-policy 2 --ports 6379,6380\n  \
+    netctl policy rule-set db-policy 2 --from-group \"\" --log=false";
 
 const PLACES: Places = &[
     ("tenantName", "--tenant"),
@@ -26,9 +38,15 @@ const PLACES: Places = &[
     ("toNetwork", "--to-network"),
     ("fromIpAddress", "--from-ip-address"),
     ("toIpAddress", "--to-ip-address"),
+    ("fromIpExcept", "--from-ip-except"),
+    ("toIpExcept", "--to-ip-except"),
     ("protocol", "--protocol"),
     ("port", "--port"),
+    ("ports", "--ports"),
+    ("icmpType", "--icmp-type"),
+    ("icmpCode", "--icmp-code"),
     ("action", "--action"),
+    ("description", "--description"),
 ];
 
 #[derive(Debug, Args)]
@@ -43,91 +61,26 @@ pub(crate) struct Ls {
 
 #[derive(Debug, Args)]
 pub(crate) struct Rm {
-    /// Name of the policy.
-    policy: String,
-    /// Name or number of the rule, unique in its policy.
-    rule_id: String,
     #[command(flatten)]
-    tenant: TenantFlag,
+    name: Name,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Add {
+pub(crate) struct Write {
+    #[command(flatten)]
+    name: Name,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+#[derive(Debug, Args)]
+struct Name {
     /// Name of the policy.
     policy: String,
     /// Name or number of the rule, unique in its policy.
     rule_id: String,
     #[command(flatten)]
     tenant: TenantFlag,
-    /// From 1 to 100; the higher number wins.
-    #[arg(short, long, default_value_t = 1)]
-    priority: u32,
-    /// `in` or `out`, seen from the group that has the policy.
-    #[arg(short, long, default_value = "in")]
-    direction: String,
-    /// Group that the traffic comes from (direction in).
-    #[arg(
-        short = 'g',
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "GROUP"
-    )]
-    from_group: String,
-    /// Group that the traffic goes to (direction out).
-    #[arg(
-        short = 'e',
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "GROUP"
-    )]
-    to_group: String,
-    /// Network that the traffic comes from (direction in).
-    #[arg(
-        short = 'n',
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "NETWORK"
-    )]
-    from_network: String,
-    /// Network that the traffic goes to (direction out).
-    #[arg(
-        short = 'o',
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "NETWORK"
-    )]
-    to_network: String,
-    /// Address or subnet that the traffic comes from (direction in).
-    #[arg(
-        short = 'i',
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "CIDR"
-    )]
-    from_ip_address: String,
-    /// Address or subnet that the traffic goes to.
-    #[arg(
-        short = 's',
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "CIDR"
-    )]
-    to_ip_address: String,
-    /// `tcp`, `udp`, `icmp` or a protocol's number; every protocol when absent.
-    #[arg(short = 'l', long, default_value = "", hide_default_value = true)]
-    protocol: String,
-    /// Destination port; every port when absent.
-    #[arg(short = 'P', long, default_value_t = 0, hide_default_value = true)]
-    port: u32,
-    /// `allow` or `deny`.
-    #[arg(short = 'j', long, default_value = "allow")]
-    action: String,
 }
 
 impl Ls {
@@ -146,14 +99,37 @@ impl Ls {
 
 impl Rm {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
-        plain("RULE_ID", &self.rule_id)?;
-        let key = format!("{}:{}", self.tenant.key(&self.policy)?, self.rule_id);
-        client.delete::<Rule>(&key).await?;
+        client.delete::<Rule>(&self.name.key()?).await?;
         Ok(())
     }
 }
 
-impl Add {
+impl Name {
+    fn key(&self) -> Result<String, Failure> {
+        plain("RULE_ID", &self.rule_id)?;
+        Ok(format!(
+            "{}:{}",
+            self.tenant.key(&self.policy)?,
+            self.rule_id
+        ))
+    }
+
+    /// The rule of this name that says nothing but what rule-add takes for granted.
+    fn plain_rule(self) -> Result<Rule, Failure> {
+        Ok(Rule {
+            key: self.key()?,
+            tenant_name: self.tenant.tenant,
+            policy_name: self.policy,
+            rule_id: self.rule_id,
+            direction: "in".into(),
+            priority: 1,
+            action: "allow".into(),
+            ..Rule::default()
+        })
+    }
+}
+
+impl Write {
     /// Adds the rule; netmaster would take an id that is known for an edit.
     pub(crate) async fn add(self, client: &Client) -> Result<(), Failure> {
         let rule = self.rule()?;
@@ -161,7 +137,7 @@ impl Add {
             Err(error) if error.is_not_found() => put(client, &rule).await,
             Err(error) => Err(error.into()),
             Ok(_) => Err(Failure::Invalid(format!(
-                "RULE_ID: rule {} of policy {}:{} exists; choose another id, or change it with `netctl policy rule-update`",
+                "RULE_ID: rule {} of policy {}:{} exists; choose another id, or change it with `netctl policy rule-set`",
                 rule.rule_id, rule.tenant_name, rule.policy_name
             ))),
         }
@@ -174,26 +150,16 @@ impl Add {
         put(client, &rule).await
     }
 
+    /// Changes what the flags name of the rule, which must exist.
+    pub(crate) async fn set(self, client: &Client) -> Result<(), Failure> {
+        let mut rule: Rule = client.get(&self.name.key()?).await?;
+        self.fields.write(&mut rule)?;
+        put(client, &rule).await
+    }
+
     fn rule(self) -> Result<Rule, Failure> {
-        plain("RULE_ID", &self.rule_id)?;
-        let rule = Rule {
-            key: format!("{}:{}", self.tenant.key(&self.policy)?, self.rule_id),
-            tenant_name: self.tenant.tenant,
-            policy_name: self.policy,
-            rule_id: self.rule_id,
-            direction: self.direction,
-            priority: self.priority,
-            from_endpoint_group: self.from_group,
-            to_endpoint_group: self.to_group,
-            from_network: self.from_network,
-            to_network: self.to_network,
-            from_ip_address: self.from_ip_address,
-            to_ip_address: self.to_ip_address,
-            protocol: self.protocol,
-            port: self.port,
-            action: self.action,
-        };
-        check(&rule)?;
+        let mut rule = self.name.plain_rule()?;
+        self.fields.write(&mut rule)?;
         Ok(rule)
     }
 }
@@ -204,87 +170,4 @@ async fn put(client: &Client, rule: &Rule) -> Result<(), Failure> {
         .await
         .map_err(Failure::with_places(PLACES))?;
     Ok(())
-}
-
-/// The contradictions that need no master to see:
-///
-/// 1. an incoming rule has no destination group or network,
-/// 2. an outgoing rule has no source,
-/// 3. a peer is given by its group or by its network, not by both.
-fn check(rule: &Rule) -> Result<(), Failure> {
-    let given = |value: &str| !value.is_empty();
-    let refuse = |message: &str| Err(Failure::Usage(message.to_owned()));
-    match rule.direction.as_str() {
-        "in" if given(&rule.to_endpoint_group) || given(&rule.to_network) => refuse(
-            "--to-group and --to-network make no sense for an incoming rule; give --direction out, or --from-group or --from-network",
-        ),
-        "out"
-            if given(&rule.from_endpoint_group)
-                || given(&rule.from_network)
-                || given(&rule.from_ip_address) =>
-        {
-            refuse(
-                "--from-group, --from-network and --from-ip-address make no sense for an outgoing rule; give --direction in, or --to-group, --to-network or --to-ip-address",
-            )
-        }
-        _ if given(&rule.from_endpoint_group) && given(&rule.from_network) => {
-            refuse("--from-group and --from-network exclude each other; give one of them")
-        }
-        _ if given(&rule.to_endpoint_group) && given(&rule.to_network) => {
-            refuse("--to-group and --to-network exclude each other; give one of them")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn tables(rules: &[Rule]) -> String {
-    let mut incoming = Rows::new(&[
-        "Rule",
-        "Priority",
-        "From EndpointGroup",
-        "From Network",
-        "From IpAddress",
-        "To IpAddress",
-        "Protocol",
-        "Port",
-        "Action",
-    ]);
-    let mut outgoing = Rows::new(&[
-        "Rule",
-        "Priority",
-        "To EndpointGroup",
-        "To Network",
-        "To IpAddress",
-        "Protocol",
-        "Port",
-        "Action",
-    ]);
-    for r in rules {
-        let (priority, port) = (r.priority.to_string(), r.port.to_string());
-        if r.direction == "in" {
-            incoming.add([
-                &r.rule_id,
-                &priority,
-                &r.from_endpoint_group,
-                &r.from_network,
-                &r.from_ip_address,
-                &r.to_ip_address,
-                &r.protocol,
-                &port,
-                &r.action,
-            ]);
-        } else {
-            outgoing.add([
-                &r.rule_id,
-                &priority,
-                &r.to_endpoint_group,
-                &r.to_network,
-                &r.to_ip_address,
-                &r.protocol,
-                &port,
-                &r.action,
-            ]);
-        }
-    }
-    format!("Incoming Rules:\n{incoming}Outgoing Rules:\n{outgoing}")
 }

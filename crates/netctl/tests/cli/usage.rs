@@ -154,6 +154,34 @@ fn contradictory_rules_are_refused_before_a_master_is_asked() {
 }
 
 #[test]
+fn files_that_are_wrong_are_named_before_a_master_is_asked() {
+    let dir = std::env::temp_dir().join(format!("contiv-netctl-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = dir.join("intent.yaml");
+    for (text, said) in [
+        (
+            "kind: rule\nprot: tcp\n",
+            "intent.yaml:2: document 1: prot: is no field",
+        ),
+        (
+            "kind: policy\npolicyName: p\n---\nkind: policy\npolicyName: p\n",
+            "intent.yaml:4: document 2: policy :p is declared at",
+        ),
+        ("# nothing\n", "the files declare nothing"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let complaint = netctl(&nobody(), &["apply", "-f", dir.to_str().unwrap()]).fails(3);
+        assert!(complaint.contains(said), "{complaint}");
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+    let complaint = netctl(&nobody(), &["apply", "-f", file.to_str().unwrap()]).fails(4);
+    assert!(
+        complaint.contains("cannot read") && complaint.contains("intent.yaml"),
+        "{complaint}"
+    );
+}
+
+#[test]
 fn names_that_would_be_another_objects_key_are_refused() {
     assert!(
         netctl(&nobody(), &["tenant", "rm", ""])

@@ -255,11 +255,13 @@ impl Kind for Policy {
     }
 
     fn get<'a>(image: &'a Image, key: &str) -> Option<&'a Self> {
-        image.policy(key).map(|known| &known.object)
+        image.policy(key).map(|known| &known.record.object)
     }
 
     fn list(image: &Image) -> impl Iterator<Item = (&str, &Self)> {
-        image.policies().map(|(key, known)| (key, &known.object))
+        image
+            .policies()
+            .map(|(key, known)| (key, &known.record.object))
     }
 
     fn put(

@@ -1,6 +1,7 @@
 //! The API's description, OpenAPI 3.1, made from the table of kinds and the types themselves.
 
 use axum::Router;
+mod changes;
 mod facts;
 mod objects;
 mod parts;
@@ -13,6 +14,7 @@ use contiv_model::object::{EndpointGroup, Global, Network, Policy, Rule, Tenant}
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Paths};
 
 use super::{Shared, both};
+use changes::changes;
 use facts::facts;
 use objects::of;
 use parts::component;
@@ -42,6 +44,7 @@ fn describe() -> OpenApi {
     of::<EndpointGroup>(&mut schemas, &mut paths);
     of::<Policy>(&mut schemas, &mut paths);
     of::<Rule>(&mut schemas, &mut paths);
+    changes(&mut schemas, &mut paths);
     facts(&mut schemas, &mut paths);
     component::<ApiError>(&mut schemas);
     let info = InfoBuilder::new()

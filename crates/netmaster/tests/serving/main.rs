@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod addresses;
+mod apply;
 mod full_disk;
 mod life_cycle;
 mod master;

@@ -128,10 +128,11 @@ pub(crate) fn endpoint_spec(mirror: &Mirror, endpoint: &EndpointView) -> Option<
 fn tenants(mirror: &Mirror) -> BTreeMap<u32, TenantSpec> {
     let specs = mirror.tenants().map(|tenant| {
         let groups = mirror.groups().filter(|g| g.tenant == tenant.name);
+        let policies = mirror.policies().filter(|p| p.tenant == tenant.name);
         let rules = mirror.rules().filter(|r| r.tenant == tenant.name);
         let spec = TenantSpec {
             is_default: tenant.name == DEFAULT_TENANT,
-            policy: TenantPolicy::from_views(groups, rules),
+            policy: TenantPolicy::from_views(groups, policies, rules),
         };
         (tenant.number, spec)
     });

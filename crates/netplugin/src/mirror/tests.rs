@@ -36,6 +36,8 @@ pub(crate) fn group(tenant: &str, name: &str, number: u32, network: &str) -> Hos
         number,
         network: network.into(),
         policies: vec!["p".into()],
+        default_action_in: DefaultAction::Allow,
+        default_action_out: DefaultAction::Allow,
     })
 }
 

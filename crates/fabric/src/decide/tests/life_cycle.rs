@@ -54,7 +54,7 @@ fn check_equal(image: &Image, reference: &Reference) {
     );
     assert_eq!(
         keys(image.policies().map(|(key, _)| key).collect()),
-        reference.policies
+        reference.policies.keys().cloned().collect()
     );
     let networks: BTreeMap<String, u32> = image
         .networks()

@@ -36,7 +36,8 @@ pub(super) struct Reference {
     /// Networks with the tags that they got.
     pub(super) networks: BTreeMap<String, (Network, u32)>,
     pub(super) groups: BTreeMap<String, EndpointGroup>,
-    pub(super) policies: BTreeSet<String>,
+    /// With their tiers.
+    pub(super) policies: BTreeMap<String, String>,
     pub(super) rules: BTreeMap<String, Rule>,
     pub(super) endpoints: BTreeMap<String, Endpoint>,
     pub(super) docker_networks: BTreeMap<String, DockerNetwork>,
@@ -74,7 +75,7 @@ impl Reference {
                 let inside = format!("{name}:");
                 require(*name != "default")?;
                 require(!self.groups.keys().any(|key| key.starts_with(&inside)))?;
-                require(!self.policies.iter().any(|key| key.starts_with(&inside)))?;
+                require(!self.policies.keys().any(|key| key.starts_with(&inside)))?;
                 require(!self.networks.keys().any(|key| key.starts_with(&inside)))?;
                 require(self.tenants.remove(*name))
             }
@@ -94,7 +95,17 @@ impl Reference {
             Step::PutPolicy(policy) => {
                 require(self.tenants.contains(&policy.tenant_name))?;
                 let key = format!("{}:{}", policy.tenant_name, policy.policy_name);
-                self.policies.insert(key);
+                let known = self.policies.get(&key);
+                let tier = match (policy.tier.as_str(), known) {
+                    ("", Some(tier)) => tier,
+                    (tier, _) => tier,
+                };
+                let inside = format!("{key}:");
+                let passes =
+                    |(rule, r): (&String, &Rule)| rule.starts_with(&inside) && r.action == "pass";
+                require(tier != "baseline" || !self.rules.iter().any(passes))?;
+                let tier = tier.to_owned();
+                self.policies.insert(key, tier);
                 Ok(())
             }
             Step::DeletePolicy(key) => {
@@ -105,7 +116,7 @@ impl Reference {
                 require(!self.groups.values().any(has))?;
                 let inside = format!("{key}:");
                 self.rules.retain(|rule, _| !rule.starts_with(&inside));
-                require(self.policies.remove(key))
+                require(self.policies.remove(key).is_some())
             }
             Step::PutRule(rule) => self.put_rule(rule),
             Step::DeleteRule(key) => require(self.rules.remove(key).is_some()),

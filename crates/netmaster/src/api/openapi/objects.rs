@@ -12,7 +12,7 @@ use super::parts::{
 use crate::api::kind::Kind;
 
 /// The refusals that a change may meet, with their reasons.
-const REFUSALS: [(&str, &str); 6] = [
+pub(super) const REFUSALS: [(&str, &str); 6] = [
     ("400", "The request cannot be read."),
     ("404", "There is no such object."),
     ("409", "It stands against what exists."),

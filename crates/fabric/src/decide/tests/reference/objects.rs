@@ -55,7 +55,7 @@ impl Reference {
         let network = self.networks.get(&network_of_group(group)).ok_or(Refused)?;
         for policy in &group.policies {
             let policy = format!("{}:{policy}", group.tenant_name);
-            require(self.policies.contains(&policy))?;
+            require(self.policies.contains_key(&policy))?;
         }
         match self.groups.get(&key) {
             Some(known) => {
@@ -87,7 +87,8 @@ impl Reference {
             return Ok(()); // Even if its peer is gone by now.
         }
         let name = |name: &str| format!("{}:{name}", rule.tenant_name);
-        require(self.policies.contains(&name(&rule.policy_name)))?;
+        let tier = self.policies.get(&name(&rule.policy_name));
+        require(tier.is_some_and(|tier| rule.action != "pass" || tier != "baseline"))?;
         let group = &rule.from_endpoint_group;
         require(group.is_empty() || self.groups.contains_key(&name(group)))?;
         let network = &rule.from_network;

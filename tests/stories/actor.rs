@@ -157,17 +157,55 @@ impl Talk {
     }
 }
 
-/// Each of them reaches each other one.
+/// Each of them reaches each other one, by every address that both can use.
 pub(crate) fn all_reach_each_other(actors: &[Actor]) -> Result<()> {
-    for from in actors {
-        for to in actors.iter().filter(|to| to.name != from.name) {
-            from.pings(to.ip)?;
-            if let (Some(_), Some(ipv6)) = (from.ipv6, to.ipv6) {
-                from.pings(ipv6)?;
-            }
-        }
-    }
-    Ok(())
+    let pairs: Vec<_> = actors
+        .iter()
+        .flat_map(|from| actors.iter().map(move |to| (from, to)))
+        .filter(|(from, to)| from.name != to.name)
+        .collect();
+    all_reach(&pairs)
+}
+
+/// Each first one reaches the second, by every address that both can use.
+pub(crate) fn all_reach(pairs: &[(&Actor, &Actor)]) -> Result<()> {
+    at_once(&ways(pairs), |(from, to)| from.pings(*to))
+}
+
+/// No first one reaches the second, by any address that both could use.
+pub(crate) fn none_reaches(pairs: &[(&Actor, &Actor)]) -> Result<()> {
+    at_once(&ways(pairs), |(from, to)| from.pings_in_vain(*to))
+}
+
+fn ways<'a>(pairs: &[(&'a Actor, &Actor)]) -> Vec<(&'a Actor, IpAddr)> {
+    pairs
+        .iter()
+        .flat_map(|(from, to)| between(from, to))
+        .collect()
+}
+
+/// The addresses by which one may ask the other.
+fn between<'a>(from: &'a Actor, to: &Actor) -> Vec<(&'a Actor, IpAddr)> {
+    let ipv6 = to.ipv6.filter(|_| from.ipv6.is_some());
+    [Some(to.ip), ipv6]
+        .into_iter()
+        .flatten()
+        .map(|ip| (from, ip))
+        .collect()
+}
+
+/// Does the same for all of them at the same time; the first failure counts.
+pub(crate) fn at_once<T: Sync>(all: &[T], act: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+    let act = &act;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = all
+            .iter()
+            .map(|one| scope.spawn(move || act(one)))
+            .collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().expect("a thread that does not panic"))
+    })
 }
 
 /// Every echo request from a namespace is answered.

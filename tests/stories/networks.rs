@@ -1,6 +1,6 @@
 //! Several networks of one tenant: separate in `bridge` mode, routed in `routing` mode.
 
-use crate::actor::{Actor, all_reach_each_other};
+use crate::actor::{Actor, all_reach, all_reach_each_other, none_reaches};
 use crate::stage::{Result, Stage, story};
 
 const NETWORKS: usize = 3;
@@ -10,12 +10,7 @@ fn networks_are_separate_in_bridge_mode() -> Result<()> {
     story(|stage| {
         for encap in ["vxlan", "vlan"] {
             let casts = casts(stage, encap)?;
-            for (from, to) in pairs(&casts) {
-                from.pings_in_vain(to.ip)?;
-                if let (Some(_), Some(ipv6)) = (from.ipv6, to.ipv6) {
-                    from.pings_in_vain(ipv6)?;
-                }
-            }
+            none_reaches(&pairs(&casts))?;
             clear(stage)?;
         }
         Ok(())
@@ -28,12 +23,7 @@ fn networks_are_routed_in_routing_mode() -> Result<()> {
         stage.netctl("global set --fwd-mode routing")?;
         for encap in ["vxlan", "vlan"] {
             let casts = casts(stage, encap)?;
-            for (from, to) in pairs(&casts) {
-                from.pings(to.ip)?;
-                if let (Some(_), Some(ipv6)) = (from.ipv6, to.ipv6) {
-                    from.pings(ipv6)?;
-                }
-            }
+            all_reach(&pairs(&casts))?;
             clear(stage)?;
         }
         Ok(())
@@ -58,11 +48,14 @@ fn casts(stage: &Stage, encap: &str) -> Result<Vec<Vec<Actor>>> {
 }
 
 /// One container of each network beside one of each other network.
-fn pairs(casts: &[Vec<Actor>]) -> impl Iterator<Item = (&Actor, &Actor)> {
-    casts.iter().enumerate().flat_map(move |(n, from)| {
-        let others = casts.iter().enumerate().filter(move |(m, _)| *m != n);
-        others.map(move |(_, to)| (&from[0], &to[1]))
-    })
+fn pairs(casts: &[Vec<Actor>]) -> Vec<(&Actor, &Actor)> {
+    let each = |from: usize| (0..casts.len()).map(move |to| (from, to));
+    let pairs = (0..casts.len())
+        .flat_map(each)
+        .filter(|(from, to)| from != to);
+    pairs
+        .map(|(from, to)| (&casts[from][0], &casts[to][1]))
+        .collect()
 }
 
 fn clear(stage: &Stage) -> Result<()> {

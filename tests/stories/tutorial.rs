@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use contiv_testbed::TcpEcho;
 
-use crate::actor::{Actor, all_reach_each_other};
+use crate::actor::{Actor, all_reach_each_other, at_once};
 use crate::stage::{Result, Stage, story};
 
 const PAIR: &str = "--subnet=10.1.2.0/24 --gateway=10.1.2.254";
@@ -75,9 +75,7 @@ fn a_group_with_a_policy(stage: &Stage, outsider: &Actor) -> Result<()> {
     all_reach_each_other(&db)?;
     for (from, to) in [(&db[0], &db[1]), (&db[1], &db[2]), (outsider, &db[0])] {
         from.connects(to.ip, 8888)?;
-        for port in CLOSED {
-            from.is_barred(to.ip, port)?;
-        }
+        at_once(&CLOSED, |port| from.is_barred(to.ip, *port))?;
     }
     let (from, to) = (&db[0], db[1].ip);
     stage.netctl(

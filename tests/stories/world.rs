@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::Context;
 use contiv_testbed::{World, wait_for};
 
-use crate::actor::{Talk, accepted, barred, reaches};
+use crate::actor::{Talk, accepted, at_once, barred, reaches};
 use crate::stage::{Result, SOON, Stage, story};
 
 /// The host's address in the world.
@@ -94,10 +94,10 @@ fn other_tenants_reach_their_gateway_and_not_the_hosts_listeners() -> Result<()>
         let gateway: IpAddr = [10, 1, 0, 254].into();
         theirs.pings(gateway)?;
         // Every address of the host, and the gateway's that it might answer for.
-        for address in host_addresses(stage)?.into_iter().chain([gateway]) {
-            theirs.is_barred(address, 7007)?;
-            theirs.asks_in_vain(address, 7007)?;
-        }
+        let mut addresses = host_addresses(stage)?;
+        addresses.push(gateway);
+        at_once(&addresses, |address| theirs.is_barred(*address, 7007))?;
+        at_once(&addresses, |address| theirs.asks_in_vain(*address, 7007))?;
         assert_eq!(server.accepted(), 0);
         Ok(())
     })

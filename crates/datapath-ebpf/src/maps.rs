@@ -102,3 +102,15 @@ pub fn scratch() -> Option<&'static mut Scratch> {
 /// One per processor. No program interrupts another one on the same processor.
 #[map(name = "scratch")]
 static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Complaints that an endpoint was sent in one tick.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Complaints {
+    pub tick: u32,
+    pub count: u32,
+}
+
+/// By slot. Processors do not wait for each other: a few complaints more may be sent.
+#[map(name = "complaints")]
+pub static COMPLAINTS: Array<Complaints> = Array::with_max_entries(endpoint::SLOTS, 0);

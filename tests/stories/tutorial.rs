@@ -37,6 +37,9 @@ fn two_containers_of_a_network(stage: &Stage) -> Result<Vec<Actor>> {
     assert_eq!(plain[0].ip, IpAddr::from([10, 1, 2, 1]));
     assert_eq!(plain[1].ip, IpAddr::from([10, 1, 2, 2]));
     assert_eq!(plain[0].mac, "02:02:0a:01:02:01");
+    // What VXLAN adds fits into the packets of the host's own link.
+    let link = plain[0].netns.ip("link show eth0")?;
+    assert!(link.contains("mtu 1450"), "{link}");
     all_reach_each_other(&plain)?;
     plain[0].pings([10, 1, 2, 254].into())?;
     Ok(plain)

@@ -10,8 +10,8 @@ use contiv_datapath_abi::packet::{self, ETHERNET, Frame, Packet};
 use contiv_datapath_abi::tenant::Tenant;
 use contiv_datapath_abi::{Address, Words, mapped};
 
-use crate::deliver::address_link;
-use crate::maps::{Scratch, scratch};
+use crate::deliver::{address_link, now};
+use crate::maps::{COMPLAINTS, Complaints, INTERFACES, Scratch, scratch};
 use crate::skb::Skb;
 use crate::tables::Host;
 use crate::translate;
@@ -170,7 +170,7 @@ pub fn complain(skb: &Skb, packet: &Packet, endpoint: &Endpoint, mtu: u32) -> i3
     let Some(network) = network_of(&Host, endpoint.tenant, &packet.key.source.address()) else {
         return reason.code();
     };
-    if network.gateway == [0; 16] {
+    if network.gateway == [0; 16] || !may_complain(skb) {
         return reason.code();
     }
     let mac = &endpoint.mac;
@@ -179,6 +179,28 @@ pub fn complain(skb: &Skb, packet: &Packet, endpoint: &Endpoint, mtu: u32) -> i3
     } else {
         complain_v4(skb, packet, mac, &network.gateway, mtu)
     }
+}
+
+/// Whether the sender is told once more: who sends a flood hears of part of it, as by any router.
+#[inline(always)]
+fn may_complain(skb: &Skb) -> bool {
+    /// Complaints to one endpoint in a tick.
+    const MOST: u32 = 64;
+    // SAFETY: a number is read; whatever it is, it is within the table or finds nothing.
+    let slot = unsafe { INTERFACES.get(skb.interface()) }
+        .copied()
+        .unwrap_or(0);
+    let Some(sent) = COMPLAINTS.get_ptr_mut(slot) else {
+        return false;
+    };
+    // SAFETY: entries of arrays stay, and any bits are a value.
+    let sent = unsafe { &mut *sent };
+    let tick = now();
+    if sent.tick != tick {
+        *sent = Complaints { tick, count: 0 };
+    }
+    sent.count += 1;
+    sent.count <= MOST
 }
 
 #[inline(always)]

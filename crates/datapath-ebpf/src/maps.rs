@@ -128,3 +128,15 @@ pub fn policy_keys() -> Option<*mut PolicyKeys> {
 
 #[map(name = "pol_keys")]
 static POLICY_KEYS: PerCpuArray<PolicyKeys> = PerCpuArray::with_max_entries(1, 0);
+
+/// Complaints that an endpoint was sent in one tick.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Complaints {
+    pub tick: u32,
+    pub count: u32,
+}
+
+/// By slot. Processors do not wait for each other: a few complaints more may be sent.
+#[map(name = "complaints")]
+pub static COMPLAINTS: Array<Complaints> = Array::with_max_entries(endpoint::SLOTS, 0);

@@ -62,6 +62,9 @@ pub struct EndpointFacts {
     pub drops: BTreeMap<String, u64>,
 }
 
+/// What a link takes when there is none to ask.
+const ETHERNET_MTU: u32 = 1500;
+
 /// The data plane of the network namespace that it was opened in.
 ///
 /// All calls must come from threads of that namespace. Dropping it changes nothing
@@ -261,6 +264,14 @@ impl Plane {
             });
         }
         Ok(all)
+    }
+
+    /// Largest packet of the link by which the default route leaves; 1500 without one.
+    pub fn link_mtu(&mut self) -> Result<u32, Error> {
+        let Look { links, routes, .. } = Look::take(&mut self.netlink)?;
+        let mut defaults = routes.iter().filter(|route| route.to.prefix_len() == 0);
+        let link = defaults.find_map(|route| links.iter().find(|link| link.index == route.link));
+        Ok(link.map_or(ETHERNET_MTU, |link| link.mtu))
     }
 
     /// What is to be done from time to time, a few times a second: flows age, the host's

@@ -28,6 +28,11 @@ pub trait DataPlane: Send {
     /// Prefixes that the host uses for itself.
     fn taken_prefixes(&mut self) -> Result<Vec<TakenPrefix>, Error>;
 
+    /// Largest packet, in bytes, of the link that leads out of the host.
+    fn link_mtu(&mut self) -> Result<u32, Error> {
+        Ok(1500)
+    }
+
     /// What is to be done a few times a second: flows age, and the host's own changes are met.
     fn tick(&mut self) -> Result<(), Error> {
         Ok(())

@@ -61,6 +61,10 @@ impl DataPlane for Kernel {
         Ok(taken.collect())
     }
 
+    fn link_mtu(&mut self) -> Result<u32, Error> {
+        self.0.link_mtu().map_err(error)
+    }
+
     fn tick(&mut self) -> Result<(), Error> {
         self.0.tick().map_err(error)
     }

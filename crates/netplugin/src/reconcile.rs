@@ -41,10 +41,11 @@ pub struct Reconciler {
     pub outcome: watch::Sender<Outcome>,
 }
 
-/// When the host's own prefixes were looked at, and for which networks.
+/// When the host's own links and prefixes were looked at, and for which networks.
 struct Look {
     at: Instant,
     networks: BTreeSet<u32>,
+    mtu: u32,
 }
 
 impl Reconciler {
@@ -97,20 +98,21 @@ impl Reconciler {
     async fn apply(&self, last: &mut Option<Look>) -> Result<Vec<Shortfall>, Error> {
         let networks = self.replica.read().networks().map(|n| n.number).collect();
         // A new network gets no route before it is certain that the host has no use for it.
-        let fresh = |last: &Look| last.at.elapsed() < FRESH && last.networks == networks;
-        let look = !last.as_ref().is_some_and(fresh);
-        let known = (!look).then(|| self.outcome.borrow().taken.clone());
+        let fresh = |last: &&Look| last.at.elapsed() < FRESH && last.networks == networks;
+        let known = last.as_ref().filter(fresh).map(|last| last.mtu);
+        let known = known.map(|mtu| (self.outcome.borrow().taken.clone(), mtu));
+        let look = known.is_none();
         let (replica, departures) = (Arc::clone(&self.replica), Arc::clone(&self.departures));
         let host = self.host_name.clone();
         let started = Instant::now();
         let applied = self.plane.with(move |plane| {
-            let taken = match known {
-                Some(taken) => taken,
-                None => plane.taken_prefixes()?,
+            let (taken, mtu) = match known {
+                Some(known) => known,
+                None => (plane.taken_prefixes()?, plane.link_mtu()?),
             };
             let around = Surroundings {
                 host,
-                mtu: link_mtu(),
+                mtu,
                 taken,
                 gone: departures.ids(),
             };
@@ -121,14 +123,15 @@ impl Reconciler {
             let mut problems = wanted.problems;
             problems.extend(lacks.iter().filter_map(|l| problem(&replica.read(), l)));
             let taken = around.taken;
-            Ok::<_, Error>((Outcome { problems, taken }, lacks))
+            Ok::<_, Error>((Outcome { problems, taken }, lacks, mtu))
         });
-        let (outcome, lacks) = applied.await?;
+        let (outcome, lacks, mtu) = applied.await?;
         self.metrics.apply.observe(started.elapsed().as_secs_f64());
         if look {
             *last = Some(Look {
                 at: started,
                 networks,
+                mtu,
             });
         }
         self.replica.set_closed(closed(&lacks));
@@ -189,19 +192,4 @@ fn failure(error: &Error) -> Problem {
         reason: "DataPlane".into(),
         message: error.to_string(),
     }
-}
-
-/// The MTU of the link that the default route leaves by, 1500 without one.
-fn link_mtu() -> u32 {
-    let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
-    let default = routes.lines().skip(1).find_map(|line| {
-        let mut fields = line.split_ascii_whitespace();
-        let (name, destination) = (fields.next()?, fields.next()?);
-        let mask = fields.nth(5)?;
-        (destination == "00000000" && mask == "00000000").then_some(name)
-    });
-    default
-        .and_then(|name| std::fs::read_to_string(format!("/sys/class/net/{name}/mtu")).ok())
-        .and_then(|text| text.trim().parse().ok())
-        .unwrap_or(1500)
 }

@@ -210,3 +210,31 @@ fn endpoint_status(
         drops: facts.drops,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use contiv_model::agent::{ObjectKind, Revision, StreamMessage};
+
+    use super::*;
+    use crate::mirror::tests::network;
+
+    #[test]
+    fn a_word_about_an_object_is_not_one_about_its_namesake() {
+        let mut mirror = Mirror::default();
+        mirror.apply(StreamMessage::Snapshot {
+            revision: Revision::default(),
+            objects: vec![network("default", "kept", 1, "10.1.0.0/16")],
+        });
+        let named = |name: &str| ObjectRef {
+            kind: ObjectKind::Network,
+            key: format!("default:{name}"),
+        };
+        let realised = |uid: &str| BTreeMap::from([(named("kept"), uid.to_owned())]);
+        let told = still_the_same(realised("uid-default-kept"), &mirror);
+        assert_eq!(told, [named("kept")]);
+        assert_eq!(still_the_same(realised("uid-of-before"), &mirror), []);
+        // What is deleted still has its Docker network, until somebody has seen that go.
+        let gone = BTreeMap::from([(named("gone"), "uid-of-before".to_owned())]);
+        assert_eq!(still_the_same(gone, &mirror), [named("gone")]);
+    }
+}

@@ -1,6 +1,8 @@
 //! The object file with all programs and maps, and a loader for those who do not pin.
 
-use aya::programs::{ProgramError as Refusal, SchedClassifier};
+use std::thread::ScopedJoinHandle;
+
+use aya::programs::{Program, ProgramError as Refusal, SchedClassifier};
 use aya::{Ebpf, EbpfLoader};
 use contiv_datapath_abi::programs;
 
@@ -34,10 +36,19 @@ impl Programs {
     /// Loads all programs by a loader that may set pins and sizes of maps.
     pub fn load_with(loader: &mut EbpfLoader<'_>) -> Result<Programs, ProgramError> {
         let mut ebpf = loader.load(OBJECT)?;
-        for name in programs::ALL {
-            classifier(&mut ebpf, name)?
-                .load()
-                .map_err(|source| ProgramError::Refused { name, source })?;
+        // The kernel's proof of a program takes most of the time, and one processor.
+        let loaded: Vec<_> = std::thread::scope(|scope| {
+            let named = ebpf.programs_mut().filter_map(|(name, program)| {
+                let name = programs::ALL.into_iter().find(|known| *known == name)?;
+                Some((name, program))
+            });
+            let loads = named.map(|(name, program)| scope.spawn(move || (name, load(program))));
+            let loads: Vec<_> = loads.collect();
+            loads.into_iter().map(ScopedJoinHandle::join).collect()
+        });
+        for result in loaded {
+            let (name, result) = result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            result.map_err(|source| ProgramError::Refused { name, source })?;
         }
         Ok(Programs { ebpf })
     }
@@ -46,6 +57,11 @@ impl Programs {
     pub fn classifier(&mut self, name: &'static str) -> Result<&mut SchedClassifier, ProgramError> {
         classifier(&mut self.ebpf, name)
     }
+}
+
+fn load(program: &mut Program) -> Result<(), Refusal> {
+    let program: &mut SchedClassifier = program.try_into()?;
+    program.load()
 }
 
 fn classifier<'a>(

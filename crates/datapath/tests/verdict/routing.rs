@@ -6,7 +6,7 @@ use contiv_datapath_abi::policy::UDP;
 use contiv_datapath_abi::tenant::Tenant;
 
 use crate::frames::{Way, quoted_v4, quoted_v6, seen, v4};
-use crate::rig::{A, C, D, Rig, key, mac, v6};
+use crate::rig::{A, B, C, D, REDIRECTED, Rig, key, mac, v6};
 
 fn routed() -> Rig {
     let mut rig = Rig::new();
@@ -143,4 +143,19 @@ fn gateways_of_other_networks_answer_where_they_are_routed() {
     let foreign = Way::new((mac(D), mac(0)), v4(10, 1, 1, 1), v4(10, 1, 2, 254));
     let sent = seen(&routed().passes(D, &foreign.ping(7, b"?")));
     assert_eq!(sent.source, v4(172, 19, 0, 5));
+}
+
+#[test]
+fn a_flood_is_complained_about_in_part() {
+    let mut rig = routed();
+    let (way, _) = ways()[0];
+    let frame = Way { hops: 1, ..way }.udp(1000, 53, b"ask");
+    let answered = (0..1000).filter(|_| rig.send(A, &frame).0 == REDIRECTED);
+    let answered = answered.count();
+    // 64 in a tick of a second; the machine may take several for all this.
+    assert!((64..900).contains(&answered), "{answered} of 1000");
+    assert!(rig.drops(A, Reason::HopLimit) > 0);
+    // Others hear of theirs all the same.
+    let way = Way::new((mac(B), mac(0)), v4(10, 1, 1, 2), v4(10, 1, 2, 1));
+    rig.passes(B, &Way { hops: 1, ..way }.udp(1000, 53, b"ask"));
 }

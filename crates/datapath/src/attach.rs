@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use contiv_datapath_abi::programs;
 
@@ -17,6 +17,8 @@ pub(crate) struct Attacher {
     programs: Loaded,
     pins: Pins,
     tcx: bool,
+    /// By tcx in the end, by clsact to begin with.
+    quick_first: bool,
 }
 
 /// Which program is meant.
@@ -37,12 +39,30 @@ impl Attacher {
             programs,
             pins,
             tcx,
+            quick_first: tcx && wanted == Attach::Auto,
         }
     }
 
     /// Whether programs come to links by tcx.
     pub(crate) fn by_tcx(&self) -> bool {
         self.tcx
+    }
+
+    /// Has the program run for what arrives at the link, without waiting for the kernel. Says
+    /// whether it is attached for good; if not, [`ensure`](Self::ensure) is still to come.
+    pub(crate) fn begin(
+        &self,
+        netlink: &mut Netlink,
+        link: &Link,
+        program: Program,
+    ) -> Result<bool, Error> {
+        if !self.quick_first || self.pins.link(&link.name).exists() {
+            return self.ensure(netlink, link, program).map(|()| true);
+        }
+        let (name, descriptor) = self.program(program);
+        let set = netlink.set_filter(link.index, name, descriptor);
+        let what = format!("attach program {name} to {}", link.name);
+        set.map(|()| false).map_err(Error::netlink(what))
     }
 
     /// Has the program run for what arrives at the link, whatever ran there before.
@@ -55,10 +75,7 @@ impl Attacher {
         link: &Link,
         program: Program,
     ) -> Result<(), Error> {
-        let (name, descriptor) = match program {
-            Program::FromEndpoint => (programs::FROM_ENDPOINT, self.programs.from_endpoint.as_fd()),
-            Program::FromHost => (programs::FROM_HOST, self.programs.from_host.as_fd()),
-        };
+        let (name, descriptor) = self.program(program);
         let what = || format!("attach program {name} to {}", link.name);
         if self.tcx {
             self.ensure_tcx(link, descriptor)
@@ -71,6 +88,13 @@ impl Attacher {
                 .set_filter(link.index, name, descriptor)
                 .map_err(Error::netlink(what()))?;
             self.forget(&link.name)
+        }
+    }
+
+    fn program(&self, program: Program) -> (&'static str, BorrowedFd<'_>) {
+        match program {
+            Program::FromEndpoint => (programs::FROM_ENDPOINT, self.programs.from_endpoint.as_fd()),
+            Program::FromHost => (programs::FROM_HOST, self.programs.from_host.as_fd()),
         }
     }
 
@@ -93,24 +117,6 @@ impl Attacher {
         }
         let attached = bpf::create_tcx(program, link.index)?;
         bpf::pin(attached.as_fd(), &path)
-    }
-
-    /// As [`ensure`](Self::ensure) by tcx, but for as long as the answer is held.
-    pub(crate) fn hold(&self, link: &Link) -> Result<OwnedFd, Error> {
-        let what = format!(
-            "attach program {} to {}",
-            programs::FROM_ENDPOINT,
-            link.name
-        );
-        bpf::create_tcx(self.programs.from_endpoint.as_fd(), link.index)
-            .map_err(Error::netlink(what))
-    }
-
-    /// Keeps what was held, under the link's name.
-    pub(crate) fn keep(&self, held: &OwnedFd, name: &str) -> Result<(), Error> {
-        self.forget(name)?;
-        let what = format!("pin what runs at {name}");
-        bpf::pin(held.as_fd(), &self.pins.link(name)).map_err(Error::file(what))
     }
 
     /// Detaches by forgetting the pin; fine when there is none.

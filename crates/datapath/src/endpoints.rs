@@ -11,7 +11,7 @@
 mod links;
 mod recover;
 mod rows;
-mod spares;
+mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -20,7 +20,7 @@ use contiv_datapath_abi::endpoint::Endpoint;
 
 use links::{delete, find, make_pair, up};
 pub(crate) use rows::Rows;
-use spares::{Claim, Spares};
+use settle::Unsettled;
 
 use crate::Error;
 use crate::attach::{Attacher, Program};
@@ -70,7 +70,7 @@ pub(crate) struct Endpoints {
     lost: Vec<Local>,
     /// Links without a row.
     stray: Vec<Link>,
-    spares: Spares,
+    unsettled: Unsettled,
 }
 
 impl Endpoints {
@@ -84,7 +84,7 @@ impl Endpoints {
             by_id: found.by_id,
             lost: found.lost,
             stray: found.stray,
-            spares: Spares::default(),
+            unsettled: Unsettled::default(),
         })
     }
 
@@ -168,9 +168,12 @@ impl Endpoints {
         local.row.interface = link.index;
         self.rows.write_closed(&local)?;
         self.by_id.insert(id.to_owned(), local);
-        hands
+        let for_good = hands
             .attacher
-            .ensure(hands.netlink, &link, Program::FromEndpoint)?;
+            .begin(hands.netlink, &link, Program::FromEndpoint)?;
+        if !for_good {
+            self.unsettled.add(id);
+        }
         self.rows.publish(&local)?;
         up(hands.netlink, link.index, id)?;
         if terms.open {
@@ -181,7 +184,7 @@ impl Endpoints {
 
     /// A pair for the endpoint, down, with the container's link address.
     fn make_link(
-        &mut self,
+        &self,
         hands: &mut Hands<'_>,
         id: &str,
         spec: &EndpointSpec,
@@ -192,12 +195,6 @@ impl Endpoints {
         if let Some(old) = find(hands.netlink, &peer)? {
             delete(hands.netlink, &old)?;
         }
-        let Hands {
-            netlink, attacher, ..
-        } = hands;
-        if let Some(link) = self.spares.give(netlink, attacher, Claim { id, spec, mtu }) {
-            return Ok(link);
-        }
         let pair = VethSpec {
             name: &name,
             mac: None,
@@ -206,15 +203,6 @@ impl Endpoints {
             mtu,
         };
         make_pair(hands.netlink, &pair)
-    }
-
-    /// Makes one link ahead, if there are too few.
-    pub(crate) fn refill(
-        &mut self,
-        netlink: &mut Netlink,
-        attacher: &Attacher,
-    ) -> Result<(), Error> {
-        self.spares.refill(netlink, attacher)
     }
 
     /// Whether the endpoint is as it should be, on one of these links.
@@ -279,6 +267,7 @@ impl Endpoints {
         id: &str,
     ) -> Result<(), Error> {
         let (name, _) = link_names(id);
+        self.unsettled.forget(id);
         let known = self.by_id.get(id).copied();
         if let Some(local) = known {
             self.rows.withdraw(&local)?;
@@ -340,7 +329,6 @@ impl Endpoints {
                 failures.note(attacher.ensure(netlink, link, Program::FromEndpoint));
             }
         }
-        failures.note(Spares::clear(netlink, links));
         let networks: BTreeSet<u32> = self.by_id.values().map(|l| l.row.network).collect();
         for network in networks {
             failures.note(self.rows.set_members(network, &self.by_id));

@@ -9,7 +9,7 @@ mod filters;
 mod links;
 mod routes;
 
-pub(crate) use links::{Link, Settings, VethSpec};
+pub(crate) use links::{Link, VethSpec};
 pub(crate) use routes::Route;
 
 use std::io;

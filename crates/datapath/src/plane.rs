@@ -33,9 +33,10 @@ const MTU: u32 = 1500;
 /// How programs are attached to links.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Attach {
-    /// tcx where the kernel has it, else clsact.
+    /// tcx where the kernel has it, by way of clsact, which is quicker to begin with; else clsact.
     #[default]
     Auto,
+    /// tcx from the start.
     Tcx,
     Clsact,
 }
@@ -263,18 +264,16 @@ impl Plane {
     }
 
     /// What is to be done from time to time, a few times a second: flows age, the host's
-    /// addresses are read anew, rules that somebody flushed come back, and links are made
-    /// ahead.
+    /// addresses are read anew, rules that somebody flushed come back, and programs of new
+    /// endpoints are attached for good.
     pub fn tick(&mut self) -> Result<(), Error> {
         let mut failures = Failures::default();
         let serials = self.endpoints.serials();
         failures.note(self.flows.age(|serial| serials.contains(&serial)));
         failures.note(self.refresh_host_addresses());
         failures.note(self.firewall.check());
-        if self.door.is_some() {
-            let refilled = self.endpoints.refill(&mut self.netlink, &self.attacher);
-            failures.note(refilled);
-        }
+        let settled = self.endpoints.settle(&mut self.netlink, &self.attacher);
+        failures.note(settled);
         failures.result()
     }
 }

@@ -36,14 +36,6 @@ pub(crate) struct VethSpec<'a> {
     pub(crate) mtu: u32,
 }
 
-/// What a link, which must be down, is to be called and to have.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) mac: Option<[u8; 6]>,
-    pub(crate) mtu: u32,
-}
-
 impl Netlink {
     /// Every link of the namespace, by index.
     pub(crate) fn links(&mut self) -> io::Result<Vec<Link>> {
@@ -113,19 +105,6 @@ impl Netlink {
             message
                 .attributes
                 .push(LinkAttribute::IfAlias(alias.to_owned()));
-        }
-        self.act(RouteNetlinkMessage::SetLink(message), 0)
-    }
-
-    /// Changes name, link address and largest packet of a link that is down.
-    pub(crate) fn set(&mut self, index: u32, settings: &Settings<'_>) -> io::Result<()> {
-        let mut message = LinkMessage::default();
-        message.header.index = index;
-        let attributes = &mut message.attributes;
-        attributes.push(LinkAttribute::IfName(settings.name.to_owned()));
-        attributes.push(LinkAttribute::Mtu(settings.mtu));
-        if let Some(mac) = settings.mac {
-            attributes.push(LinkAttribute::Address(mac.to_vec()));
         }
         self.act(RouteNetlinkMessage::SetLink(message), 0)
     }

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use contiv_datapath::spec::link_names;
 use contiv_datapath::{Attach, Plane};
-use contiv_testbed::{Netns, Reach, Stream, StreamSpec};
+use contiv_testbed::{Netns, Reach, Stream, StreamSpec, wait_for};
 
 use crate::both_ways;
-use crate::site::{DEFAULT, LONG, Site};
+use crate::site::{Container, DEFAULT, LONG, Site};
 
 both_ways!(
     packets_flow_while_agents_come_and_go,
@@ -147,4 +147,52 @@ fn the_other_way_of_attaching_takes_over(attach: Attach) {
     }
     let report = going.stop();
     assert_eq!(report.lost, 0, "{report:?}");
+}
+
+/// The links that a program runs at by tcx, of both containers' ends.
+fn settled(site: &Site) -> usize {
+    let pins = std::fs::read_dir(site.options.pin_dir.join("v1/links")).unwrap();
+    let names = pins.flatten().map(|pin| pin.file_name());
+    names
+        .filter(|name| name.to_string_lossy().starts_with("cv"))
+        .count()
+}
+
+#[test]
+fn new_endpoints_settle_under_traffic_and_over_a_restart() {
+    if !crate::site::has_tcx() {
+        return;
+    }
+    let mut site = Site::new(Attach::Auto);
+    site.network(1, DEFAULT, 2);
+    let (a, b) = (site.container(1, 1, 0), site.container(1, 2, 0));
+    let going = stream(&a.netns, &b.netns, b.at(7000));
+    assert_eq!(settled(&site), 0, "a start waits for nothing");
+    wait_for(LONG, "both ends to settle", || {
+        site.with(Plane::tick).unwrap();
+        if settled(&site) == 2 {
+            Ok(())
+        } else {
+            Err("not yet")
+        }
+    })
+    .unwrap();
+    let filters = |end: &Container| {
+        let link = link_names(&end.id).0;
+        site.netns
+            .run(&format!("tc filter show dev {link} ingress"))
+            .unwrap()
+    };
+    assert!([&a, &b].iter().all(|end| !filters(end).contains("bpf")));
+    let c = site.container(1, 3, 0);
+    let late = stream(&c.netns, &b.netns, b.at(7001));
+    site.stop();
+    site.start();
+    assert_eq!(settled(&site), 3, "a new agent settles what it finds");
+    site.apply();
+    for stream in [going, late] {
+        stream.flows(20, LONG).unwrap();
+        let report = stream.stop();
+        assert_eq!(report.lost, 0, "{report:?}");
+    }
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 const MARK: &str = "guest-suite:";
 
 /// How long the machine may run, start to end.
-const LIMIT: &str = "15m";
+const LIMIT: &str = "19m";
 
 /// The guest's first process.
 pub(super) fn init(suites: &BTreeSet<String>) -> String {
@@ -36,7 +36,7 @@ pub(super) fn init(suites: &BTreeSet<String>) -> String {
     );
     for suite in suites {
         script.push_str(&format!(
-            "echo; echo '── {suite}'; /tests/{suite} --test-threads=1; echo \"{MARK} {suite} $?\"\n"
+            "echo; echo '── {suite}'; /tests/{suite} --test-threads=2; echo \"{MARK} {suite} $?\"\n"
         ));
     }
     script.push_str("sync; poweroff -f\n");
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn the_guest_runs_each_suite_and_ends() {
         let script = init(&BTreeSet::from(["one".to_owned(), "two".to_owned()]));
-        assert!(script.contains("/tests/one --test-threads=1") && script.contains("/tests/two"));
+        assert!(script.contains("/tests/one --test-threads=2") && script.contains("/tests/two"));
         assert!(script.ends_with("poweroff -f\n"));
     }
 }

@@ -153,10 +153,10 @@ impl Policies {
         let pending = self.numbers.tenants();
         let pending: Vec<u32> = pending.filter(|t| self.numbers.is_pending(*t)).collect();
         let inherited = self.inherited.filter(|_| settled);
-        if pending.is_empty() && self.gone.is_empty() && inherited.is_none() {
-            return Ok(());
+        let replacing = pending.iter().any(|t| self.numbers.is_replacing(*t));
+        if replacing || !self.gone.is_empty() || inherited.is_some() {
+            grace_period().map_err(Error::bpf("wait for a grace period"))?;
         }
-        grace_period().map_err(Error::bpf("wait for a grace period"))?;
         let mut failures = Failures::default();
         self.replaced.clear();
         for tenant in std::mem::take(&mut self.gone) {

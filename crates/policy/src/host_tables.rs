@@ -164,6 +164,17 @@ impl HostTables {
         state.is_some_and(|state| state.pending.is_some())
     }
 
+    /// Whether packets may be looking at what the tenant's last build has replaced. Otherwise it
+    /// can be settled without a grace period.
+    pub fn is_replacing(&self, tenant: u32) -> bool {
+        let state = self.tenants.get(&tenant);
+        state.is_some_and(|state| match state.pending {
+            Some(Pending::Change { .. }) => true,
+            Some(Pending::Fresh) => !state.old.is_empty(),
+            None => false,
+        })
+    }
+
     /// What remains to be done once the root of the last build is the tenant's, and no packet can
     /// be looking at what it replaced.
     pub fn settle(&mut self, tenant: u32) -> Settling {

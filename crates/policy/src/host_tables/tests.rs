@@ -45,6 +45,7 @@ fn only_what_changed_is_written() {
     let first = host.prepare(1, &policy(&[1, 2, 3], &[4])).unwrap();
     assert_eq!(first.write.subjects.len(), 2);
     assert_eq!(first.write.decisions.len(), 4 + 2, "a port each, and TCP");
+    assert!(host.is_pending(1) && !host.is_replacing(1));
     assert_eq!(host.settle(1), Settling::default());
 
     let second = host.prepare(1, &policy(&[1, 2, 3], &[4, 5])).unwrap();
@@ -61,6 +62,7 @@ fn only_what_changed_is_written() {
             .values()
             .all(|sides| sides.left.0 == 0)
     );
+    assert!(host.is_replacing(1));
     let settling = host.settle(1);
     assert_eq!((settling.write.len(), settling.delete.len()), (1, 0));
 

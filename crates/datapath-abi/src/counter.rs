@@ -102,7 +102,7 @@ reasons! {
     UnknownNeighbour = 22, "unknown-neighbour";
     /// An answer, advertisement or announcement that the fabric does not take from endpoints.
     NeighbourNoise = 23, "neighbour-noise";
-    /// A TCP answer to a connection that is not known.
+    /// A TCP answer to a connection that is not known, or an ICMP one to a query that is not.
     NoConnection = 24, "no-connection";
     /// The kernel refused to change the packet.
     Kernel = 25, "kernel";

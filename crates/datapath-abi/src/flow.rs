@@ -14,7 +14,7 @@ pub struct FlowKey {
     pub tenant: u32,
     pub source: Words,
     pub destination: Words,
-    /// TCP and UDP: ports. ICMP echo: the identifier in both. Others: 0.
+    /// TCP and UDP: ports. ICMP: from a query's identifier to its type and code. Others: 0.
     pub source_port: u16,
     pub destination_port: u16,
     /// As a `u32`, so that the key has no padding.

@@ -177,11 +177,12 @@ impl Packet {
             && !matches!(self.kind, Kind::LaterFragment)
     }
 
-    /// Whether it answers the beginning of a connection.
+    /// Whether it answers the beginning of a connection, or a query.
     #[inline(always)]
     pub const fn accepts(&self) -> bool {
         const BOTH: u8 = Packet::TCP_SYN | Packet::TCP_ACK;
-        self.key.protocol == crate::policy::TCP as u32 && self.flags & BOTH == BOTH
+        let is_tcp = self.key.protocol == crate::policy::TCP as u32;
+        is_tcp && self.flags & BOTH == BOTH || self.is_answer()
     }
 
     /// Whether its destination is more than one: IPv4 multicast and broadcast, IPv6 multicast.

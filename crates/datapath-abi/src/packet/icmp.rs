@@ -6,8 +6,6 @@ use crate::counter::Reason;
 use crate::flow::FlowKey;
 use crate::policy::{ICMP, ICMPV6, TCP, UDP};
 
-/// Echo request and reply, and what else is asked and answered with an identifier.
-const V4_QUERIES: [u8; 4] = [ECHO_REPLY, ECHO_REQUEST, 13, 14];
 /// Unreachable, quench, redirect, time exceeded, parameter problem.
 const V4_ERRORS: [u8; 5] = [3, 4, 5, 11, 12];
 /// The lowest type of ICMPv6 that is no error.
@@ -15,10 +13,24 @@ const V6_FIRST_INFORMATION: u8 = 128;
 
 pub(super) const ECHO_REPLY: u8 = 0;
 pub(super) const ECHO_REQUEST: u8 = 8;
+const TIMESTAMP: u8 = 13;
+const TIMESTAMP_REPLY: u8 = 14;
 pub(super) const V6_ECHO_REQUEST: u8 = 128;
 pub(super) const V6_ECHO_REPLY: u8 = 129;
 
 impl Packet {
+    /// Whether it is an answer to a query.
+    #[inline(always)]
+    pub(super) const fn is_answer(&self) -> bool {
+        matches!(self.kind, Kind::Whole | Kind::FirstFragment)
+            && if self.v6 {
+                self.key.protocol == ICMPV6 as u32 && self.flags == V6_ECHO_REPLY
+            } else {
+                self.key.protocol == ICMP as u32
+                    && matches!(self.flags, ECHO_REPLY | TIMESTAMP_REPLY)
+            }
+    }
+
     /// Whether it is a ping.
     #[inline(always)]
     pub const fn is_ping(&self) -> bool {
@@ -31,19 +43,30 @@ impl Packet {
     }
 }
 
-/// Sets kind and ports by the type, which is in `flags`.
+/// Source and destination port of a message's flow.
+///
+/// A query goes from its identifier to the *question*, its type and code, and what answers it goes
+/// back from there. So policy is asked about the question, and answers to a query meet the flow of
+/// no other one. A message that nobody answers goes from 0 to its own type and code.
 #[inline(always)]
-pub(super) fn classify(packet: &mut Packet, identifier: u16) {
+fn ports(v6: bool, kind: u8, code: u8, identifier: u16) -> (u16, u16) {
+    let question = |kind: u8| (kind as u16) << 8 | code as u16;
+    match (v6, kind) {
+        (false, ECHO_REQUEST | TIMESTAMP) | (true, V6_ECHO_REQUEST) => (identifier, question(kind)),
+        (false, ECHO_REPLY) => (question(ECHO_REQUEST), identifier),
+        (false, TIMESTAMP_REPLY) => (question(TIMESTAMP), identifier),
+        (true, V6_ECHO_REPLY) => (question(V6_ECHO_REQUEST), identifier),
+        _ => (0, question(kind)),
+    }
+}
+
+/// Sets kind and ports by the type, which is in `flags`, and the code.
+#[inline(always)]
+pub(super) fn classify(packet: &mut Packet, code: u8, identifier: u16) {
     let kind = packet.flags;
-    let is_query = if packet.v6 {
-        matches!(kind, V6_ECHO_REQUEST | V6_ECHO_REPLY)
-    } else {
-        V4_QUERIES.contains(&kind)
-    };
-    if is_query {
-        packet.key.source_port = identifier;
-        packet.key.destination_port = identifier;
-    } else if packet.v6 && kind < V6_FIRST_INFORMATION || !packet.v6 && V4_ERRORS.contains(&kind) {
+    let key = &mut packet.key;
+    (key.source_port, key.destination_port) = ports(packet.v6, kind, code, identifier);
+    if packet.v6 && kind < V6_FIRST_INFORMATION || !packet.v6 && V4_ERRORS.contains(&kind) {
         packet.kind = Kind::Error;
     } else if packet.v6 && matches!(kind, 130..=137 | 143 | 151..=153) {
         packet.kind = Kind::Neighbour;
@@ -63,7 +86,7 @@ pub struct Quote {
 #[inline(always)]
 pub fn quoted<F: Frame + ?Sized>(frame: &F, packet: &Packet) -> Result<Quote, Reason> {
     let at = packet.transport as usize + 8;
-    let (source, destination, protocol, ports) = if packet.v6 {
+    let (source, destination, protocol, transport) = if packet.v6 {
         let header: [u32; 10] = frame.far_words(at).ok_or(Reason::UnrelatedError)?;
         let [_, rest, a, b, c, d, e, f, g, h] = header;
         let protocol = u32::from_be(rest) >> 8 & 0xff;
@@ -83,11 +106,14 @@ pub fn quoted<F: Frame + ?Sized>(frame: &F, packet: &Packet) -> Result<Quote, Re
             at + length,
         )
     };
-    let [ports, rest]: [u32; 2] = frame.far_words(ports).ok_or(Reason::UnrelatedError)?;
-    let (ports, identifier) = (u32::from_be(ports), (u32::from_be(rest) >> 16) as u16);
+    let [head, rest]: [u32; 2] = frame.far_words(transport).ok_or(Reason::UnrelatedError)?;
+    let (head, identifier) = (u32::from_be(head), (u32::from_be(rest) >> 16) as u16);
     let (source_port, destination_port) = match protocol as u8 {
-        TCP | UDP => ((ports >> 16) as u16, ports as u16),
-        ICMP | ICMPV6 => (identifier, identifier),
+        TCP | UDP => ((head >> 16) as u16, head as u16),
+        ICMP | ICMPV6 => {
+            let (kind, code) = ((head >> 24) as u8, (head >> 16) as u8);
+            ports(packet.v6, kind, code, identifier)
+        }
         _ => (0, 0),
     };
     Ok(Quote {

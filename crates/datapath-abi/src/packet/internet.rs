@@ -180,8 +180,9 @@ fn transport<F: Frame + ?Sized>(frame: &F, packet: &mut Packet) -> Result<(), Re
     } else if protocol == if packet.v6 { ICMPV6 } else { ICMP } {
         let [kind, _, identifier] =
             at_transport::<F, 3, 6>(frame, packet).ok_or(Reason::Malformed)?;
-        packet.flags = (u16::from_be(kind) >> 8) as u8;
-        icmp::classify(packet, u16::from_be(identifier));
+        let [kind, code] = u16::from_be(kind).to_be_bytes();
+        packet.flags = kind;
+        icmp::classify(packet, code, u16::from_be(identifier));
     }
     Ok(())
 }

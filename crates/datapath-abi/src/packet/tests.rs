@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Address;
 use crate::counter::Reason;
+use crate::flow::FlowKey;
 use crate::mapped;
 use crate::policy::{ICMP, ICMPV6, TCP, UDP};
 
@@ -173,8 +174,22 @@ fn kinds_of_icmp() {
             .unwrap();
         read(&frame).unwrap()
     };
-    for kind in [0, 8, 13, 14] {
-        assert_eq!((v4(kind).kind, v4(kind).key.source_port), (Kind::Whole, 5));
+    for (kind, ports) in [
+        (8, (5, 8 << 8)),
+        (0, (8 << 8, 5)),
+        (13, (5, 13 << 8)),
+        (14, (13 << 8, 5)),
+        (10, (0, 10 << 8)),
+    ] {
+        let packet = v4(kind);
+        assert_eq!(packet.kind, Kind::Whole);
+        let FlowKey {
+            source_port,
+            destination_port,
+            ..
+        } = packet.key;
+        assert_eq!((source_port, destination_port), ports, "type {kind}");
+        assert_eq!(packet.accepts(), matches!(kind, 0 | 14), "type {kind}");
     }
     for kind in [3, 4, 5, 11, 12] {
         assert_eq!(

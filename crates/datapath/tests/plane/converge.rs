@@ -1,10 +1,11 @@
 //! Whatever was wanted before, the kernel comes to hold what is wanted now.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use contiv_datapath::{Attach, Plane};
 use contiv_policy::Action;
-use contiv_testbed::Reach;
+use contiv_testbed::{Reach, wait_for};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -103,5 +104,12 @@ fn check(site: &mut Site) {
     site.network(9, DEFAULT, 9);
     let (a, b) = (site.container(9, 1, 0), site.container(9, 2, 5));
     let echo = b.netns.tcp_echo(b.at(8000)).unwrap();
-    assert_eq!(a.reaches(echo.address()), Reach::Open);
+    // The kernel brings up a link's queues a moment after the link.
+    let met = wait_for(Duration::from_secs(10), "the new pair to meet", || match a
+        .reaches(echo.address())
+    {
+        Reach::Open => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    met.unwrap();
 }

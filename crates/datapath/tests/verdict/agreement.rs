@@ -76,10 +76,11 @@ fn agree(
     if asked.own_address == asked.peer_address {
         return Ok(());
     }
-    // Pings are told apart by their identifier, and that is what the policy is asked about.
     let asked = &Query {
-        port: match asked.protocol {
-            ICMP | ICMPV6 => PING,
+        port: match (asked.protocol, is_v4(asked)) {
+            (ICMP, true) | (ICMPV6, false) => question(asked),
+            // The other family's messages are not read.
+            (ICMP | ICMPV6, _) => 0,
             _ => asked.port,
         },
         ..*asked
@@ -123,6 +124,25 @@ fn agree(
     Ok(())
 }
 
+fn is_v4(query: &Query) -> bool {
+    Ipv6Addr::from(query.own_address).to_ipv4_mapped().is_some()
+}
+
+/// The type and code that are asked about, or a ping's where these open nothing: errors and
+/// answers belong to a connection, and what neighbours say is not judged.
+fn question(query: &Query) -> u16 {
+    let [kind, _] = query.port.to_be_bytes();
+    let opens_nothing = match query.protocol {
+        ICMP => matches!(kind, 0 | 3..=5 | 11 | 12 | 14),
+        _ => matches!(kind, 0..=127 | 129..=137 | 143 | 151..=153),
+    };
+    match (opens_nothing, query.protocol) {
+        (false, _) => query.port,
+        (true, ICMP) => 8 << 8,
+        (true, _) => 128 << 8,
+    }
+}
+
 /// The same connection, as the peer's policy is asked about it.
 fn other_side(query: &Query) -> Query {
     Query {
@@ -155,8 +175,14 @@ fn ask(rig: &mut Rig, query: &Query) -> (Flow, u32) {
     let (frame, ports) = match query.protocol {
         TCP => (way.tcp(4000, query.port, "S"), (4000, query.port)),
         UDP => (way.udp(4000, query.port, b"?"), (4000, query.port)),
-        ICMP if source.is_ipv4() => (way.ping(PING, b"?"), (PING, PING)),
-        ICMPV6 if source.is_ipv6() => (way.ping(PING, b"?"), (PING, PING)),
+        ICMP | ICMPV6 if is_v4(query) == (query.protocol == ICMP) => {
+            let [kind, code] = query.port.to_be_bytes();
+            let [high, low] = PING.to_be_bytes();
+            let is_query = matches!((query.protocol, kind), (ICMP, 8 | 13) | (ICMPV6, 128));
+            let from = if is_query { PING } else { 0 };
+            let message = [kind, code, 0, 0, high, low, 0, 1];
+            (way.raw(query.protocol, &message), (from, query.port))
+        }
         other => (way.raw(other, b"some other protocol"), (0, 0)),
     };
     let action = rig.send(A, &frame).0;

@@ -246,16 +246,20 @@ pub fn find_endpoint<'a>(
     reports: &HostReports,
     text: &str,
 ) -> Option<&'a EndpointRecord> {
-    image.endpoint(text).or_else(|| {
+    let with = |fits: fn(&str, &str) -> bool| {
         image.endpoints().find(|record| {
             let report = reports.hosts.get(&record.host);
             let status = report.and_then(|report| report.endpoints.get(&record.id));
-            record.id.contains(text)
+            fits(&record.id, text)
                 || status.is_some_and(|status| {
-                    status.container_id.contains(text) || status.container_name.contains(text)
+                    fits(&status.container_id, text) || fits(&status.container_name, text)
                 })
         })
-    })
+    };
+    image
+        .endpoint(text)
+        .or_else(|| with(|name, text| name == text))
+        .or_else(|| with(|name, text| name.contains(text)))
 }
 
 /// `pktTag` and `externalPktTag`.

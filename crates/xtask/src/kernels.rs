@@ -28,8 +28,12 @@ const SUITES: [&str; 2] = ["contiv-datapath", "contiv-testbed"];
 /// Test programs that need more than a kernel: a Docker engine.
 const NOT_IN_GUEST: [&str; 1] = ["hosts"];
 
-#[derive(Debug, Args)]
-pub(crate) struct Kernels {}
+#[derive(Debug, Default, Args)]
+pub(crate) struct Kernels {
+    /// Run only tests whose name contains this word.
+    #[arg(value_name = "WORD")]
+    filter: Option<String>,
+}
 
 /// A kernel that was taken out of its package.
 #[derive(Debug)]
@@ -61,11 +65,23 @@ impl Kernels {
         for program in &tests {
             suites.insert(archive.add_test(program)?);
         }
-        archive.add_init(&guest::init(&suites))?;
+        archive.add_init(&guest::init(&suites, self.filter()?))?;
         let initrd = archive.pack(&target().join("kernels/initrd.gz"))?;
         let verdict = guest::boot(&kernel.image, &initrd, &suites)?;
         println!("  kernel {} passed: {}", kernel.version, verdict.join(", "));
         Ok(())
+    }
+}
+
+impl Kernels {
+    /// The word as a shell may read it.
+    fn filter(&self) -> Result<&str> {
+        let word = self.filter.as_deref().unwrap_or_default();
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+        if word.chars().all(plain) {
+            return Ok(word);
+        }
+        bail!("{word:?} is no part of a test's name")
     }
 }
 

@@ -60,7 +60,7 @@ impl TestAll {
         report.task("REST under many random requests", 20, || {
             Schemathesis { examples: 200 }.run()
         });
-        report.task("Debian's 6.1 kernel", 20, || Kernels {}.run());
+        report.task("Debian's 6.1 kernel", 20, || Kernels::default().run());
         report.finish()
     }
 }

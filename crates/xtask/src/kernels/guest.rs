@@ -14,7 +14,7 @@ const MARK: &str = "guest-suite:";
 const LIMIT: &str = "19m";
 
 /// The guest's first process.
-pub(super) fn init(suites: &BTreeSet<String>) -> String {
+pub(super) fn init(suites: &BTreeSet<String>, filter: &str) -> String {
     let mut script = String::from(
         "#!/bin/sh\n\
          export PATH=/bin:/sbin HOME=/ TMPDIR=/tmp PROPTEST_CASES=24 CONTIV_GUEST=1\n\
@@ -36,7 +36,7 @@ pub(super) fn init(suites: &BTreeSet<String>) -> String {
     );
     for suite in suites {
         script.push_str(&format!(
-            "echo; echo '── {suite}'; /tests/{suite} --test-threads=2; echo \"{MARK} {suite} $?\"\n"
+            "echo; echo '── {suite}'; /tests/{suite} {filter} --test-threads=2; echo \"{MARK} {suite} $?\"\n"
         ));
     }
     script.push_str("sync; poweroff -f\n");
@@ -118,8 +118,11 @@ mod tests {
 
     #[test]
     fn the_guest_runs_each_suite_and_ends() {
-        let script = init(&BTreeSet::from(["one".to_owned(), "two".to_owned()]));
-        assert!(script.contains("/tests/one --test-threads=2") && script.contains("/tests/two"));
+        let script = init(
+            &BTreeSet::from(["one".to_owned(), "two".to_owned()]),
+            "life",
+        );
+        assert!(script.contains("/tests/one life --test-threads=2") && script.contains("/tests/two"));
         assert!(script.ends_with("poweroff -f\n"));
     }
 }

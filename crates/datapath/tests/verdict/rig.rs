@@ -43,12 +43,15 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
+    /// Rows of each of the larger tables: real ones would take long to make for each test.
+    pub(crate) const ROOM: usize = 65_536;
+
     /// No endpoint, no network.
     pub(crate) fn empty() -> Rig {
         let mut loader = EbpfLoader::new();
         for (name, entries) in maps::ALL {
             if !matches!(name, maps::CONFIG | maps::ENDPOINTS | maps::TENANTS) {
-                loader.map_max_entries(name, entries.min(65_536));
+                loader.map_max_entries(name, entries.min(Self::ROOM as u32));
             }
         }
         loader

@@ -122,7 +122,9 @@ mod tests {
             &BTreeSet::from(["one".to_owned(), "two".to_owned()]),
             "life",
         );
-        assert!(script.contains("/tests/one life --test-threads=2") && script.contains("/tests/two"));
+        assert!(
+            script.contains("/tests/one life --test-threads=2") && script.contains("/tests/two")
+        );
         assert!(script.ends_with("poweroff -f\n"));
     }
 }

@@ -30,7 +30,9 @@ pub fn put_docker_network(image: &Image, binding: &DockerNetwork) -> Decided<()>
     draft.rely_on(&Key::Network(network.record.object.key.clone()));
     draft.put(&Key::NetworkGuard(network.record.number), &Guard {});
     if let Some(known) = known {
-        let dropped = |a: &&IpAddr| !binding.aux_addresses.contains(a);
+        // An equal address of another network is another address.
+        let moved = (&known.tenant, &known.network) != (&binding.tenant, &binding.network);
+        let dropped = |a: &&IpAddr| moved || !binding.aux_addresses.contains(a);
         for address in known.aux_addresses.iter().filter(dropped) {
             release(&mut draft, image, known, *address);
         }

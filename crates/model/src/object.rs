@@ -128,6 +128,12 @@ pub struct Rule {
     pub icmp_code: Option<u32>,
     /// `allow`, `deny`, or `pass`: the policies of the next tier decide.
     pub action: String,
+    /// Each new connection that the rule decides is reported.
+    #[serde(skip_serializing_if = "is_false")]
+    pub log: bool,
+    /// Connections that the rule has let in stay when it is deleted or changed.
+    #[serde(skip_serializing_if = "is_false")]
+    pub keep_established: bool,
     /// For people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
@@ -152,4 +158,9 @@ pub struct Global {
     pub arp_mode: String,
     /// A /16; every endpoint has an address of it that is unique on its host.
     pub pvt_subnet: String,
+}
+
+/// Whether a field has the value that old clients, who do not know it, take it to have.
+fn is_false(value: &bool) -> bool {
+    !value
 }

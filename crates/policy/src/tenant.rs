@@ -279,6 +279,8 @@ impl From<&RuleView> for PolicyRule {
                 })
                 .into_iter()
                 .collect(),
+            log: view.log,
+            keep_established: view.keep_established,
             ..PolicyRule::new(view.number, &view.policy, direction, action)
         }
     }

@@ -107,6 +107,8 @@ pub(super) fn rule(image: &Image, known: &KnownRule) -> HostObject {
         ports,
         icmp_type: parsed.icmp_type,
         icmp_code: parsed.icmp_code,
+        log: parsed.log,
+        keep_established: parsed.keep_established,
     })
 }
 

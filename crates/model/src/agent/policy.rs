@@ -134,6 +134,12 @@ pub struct RuleView {
     /// Only with a type.
     #[serde(default)]
     pub icmp_code: Option<u8>,
+    /// Each new connection that the rule decides is reported.
+    #[serde(default)]
+    pub log: bool,
+    /// Connections that the rule has let in stay when it is revoked.
+    #[serde(default)]
+    pub keep_established: bool,
 }
 
 impl RuleView {
@@ -170,6 +176,7 @@ mod tests {
         };
         assert_eq!(view.port_ranges().collect::<Vec<_>>(), [http]);
         assert_eq!((view.icmp_type, view.icmp_code), (None, None));
+        assert!(!view.log && !view.keep_established);
     }
 
     #[test]

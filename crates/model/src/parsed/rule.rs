@@ -39,6 +39,8 @@ pub struct ParsedRule {
     pub icmp_type: Option<u8>,
     /// Only with a type.
     pub icmp_code: Option<u8>,
+    pub log: bool,
+    pub keep_established: bool,
 }
 
 impl Rule {
@@ -90,6 +92,8 @@ impl Rule {
             ports: protocol::ports(self, protocol)?,
             icmp_type,
             icmp_code,
+            log: self.log,
+            keep_established: self.keep_established,
         })
     }
 

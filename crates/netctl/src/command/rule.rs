@@ -20,11 +20,11 @@ pub(crate) const EXAMPLES: &str = "Examples:\n  \
     netctl policy rule-add db-policy 2 -d in --protocol tcp --port 6379 --from-group web \
     --action allow --priority 10\n  \
     netctl policy rule-add db-policy 3 -l tcp --ports 80,443,8000-8100 -i 10.0.0.0/8,fd00::/64 \
-    --from-ip-except 10.9.0.0/16";
+    --from-ip-except 10.9.0.0/16 --log";
 
 pub(crate) const SET_EXAMPLES: &str = "Examples:\n  \
     netctl policy rule-set db-policy 2 --ports 6379,6380\n  \
-    netctl policy rule-set db-policy 2 --from-group \"\"";
+    netctl policy rule-set db-policy 2 --from-group \"\" --log=false";
 
 const PLACES: Places = &[
     ("tenantName", "--tenant"),

@@ -30,6 +30,7 @@ tenantName: blue
 policyName: web
 ruleId: 1
 ports: 80,443
+log: true
 ";
     let documents = read(&source(text)).unwrap();
     let kinds: Vec<String> = documents
@@ -41,7 +42,7 @@ ports: 80,443
         ["web.yaml:3 policy blue:web", "web.yaml:9 rule blue:web:1"]
     );
     match &documents[1].declared {
-        Declared::Rule(rule) => assert_eq!(rule.ports, "80,443"),
+        Declared::Rule(rule) => assert_eq!((rule.ports.as_str(), rule.log), ("80,443", true)),
         other => panic!("{other:?}"),
     }
     let json = r#"{"kind": "tenant", "tenantName": "blue"}"#;
@@ -68,8 +69,8 @@ fn what_is_wrong_is_said_with_its_place() {
             "web.yaml:3: document 1: pktTag: invalid type",
         ),
         (
-            "kind: rule\nicmpType: many\n",
-            "web.yaml:2: document 1: icmpType: invalid type",
+            "kind: rule\nlog: 1\n",
+            "web.yaml:2: document 1: log: invalid type",
         ),
         ("kind: rule\nruleId: '1'\nruleId: '2'\n", "web.yaml:"),
         ("kind: [\n", "web.yaml:"),
@@ -138,6 +139,7 @@ fn any_declared() -> impl Strategy<Value = Declared> {
                 ports: word(2),
                 icmp_type: flag.then_some(number),
                 description: word(3),
+                log: flag,
                 ..Rule::default()
             }),
         }

@@ -81,6 +81,8 @@ fn hosts_are_told_of_it_all() {
     full.from_ip_address = "10.0.0.0/8,fd00::/64".into();
     full.from_ip_except = "10.0.0.0/9".into();
     full.from_endpoint_group = "g".into();
+    full.log = true;
+    full.keep_established = true;
     let stamp = world.stamp();
     world.grant(crate::put_rule(&world.image, &stamp, &full, None));
     let objects = snapshot(&world.image, "h1");
@@ -90,7 +92,10 @@ fn hosts_are_told_of_it_all() {
     });
     let view = view.unwrap();
     let range = |first, last| PortRange { first, last };
-    assert_eq!(view.port, None);
+    assert_eq!(
+        (view.port, view.log, view.keep_established),
+        (None, true, true)
+    );
     assert_eq!(
         view.ports,
         [range(80, 80), range(443, 443), range(8000, 8100)]

@@ -33,6 +33,7 @@ fn what_is_left_out_is_any() {
         (1, None, &[][..])
     );
     assert_eq!((parsed.icmp_type, parsed.icmp_code), (None, None));
+    assert!(!parsed.log && !parsed.keep_established);
     assert_eq!((parsed.peer_group, parsed.peer_network), (None, None));
     assert!(parsed.peer_addresses.is_empty() && parsed.own_addresses.is_empty());
 }

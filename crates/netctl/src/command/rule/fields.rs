@@ -57,6 +57,12 @@ pub(super) struct Fields {
     /// `allow`, `deny`, or `pass` to the policies of the next tier [default: allow].
     #[arg(short = 'j', long)]
     action: Option<String>,
+    /// Report each new connection that the rule decides.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    log: Option<bool>,
+    /// Keep connections that the rule has let in when it is revoked.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    keep_established: Option<bool>,
     /// What the rule is for.
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
@@ -109,6 +115,8 @@ impl Fields {
         rule.priority = self.priority.unwrap_or(rule.priority);
         rule.icmp_type = self.icmp_type.map_or(rule.icmp_type, |number| number.0);
         rule.icmp_code = self.icmp_code.map_or(rule.icmp_code, |number| number.0);
+        rule.log = self.log.unwrap_or(rule.log);
+        rule.keep_established = self.keep_established.unwrap_or(rule.keep_established);
         check(rule)
     }
 }

@@ -23,8 +23,9 @@ fn table(rules: &[Rule], direction: &str, peer: &[&str]) -> Rows {
             .iter()
             .filter(|rule| (rule.direction == "in") == (direction == "in"))
     };
-    let more: [Column; 2] = [
+    let more: [Column; 3] = [
         ("Icmp", icmp),
+        ("Options", options),
         ("Description", |rule| rule.description.clone()),
     ];
     let needed = |(_, cell): &Column| shown().any(|r| !cell(r).is_empty());
@@ -74,6 +75,15 @@ fn icmp(rule: &Rule) -> String {
     }
 }
 
+fn options(rule: &Rule) -> String {
+    let all = [
+        (rule.log, "log"),
+        (rule.keep_established, "keep-established"),
+    ];
+    let set = all.into_iter().filter(|(set, _)| *set);
+    set.map(|(_, word)| word).collect::<Vec<_>>().join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +119,8 @@ mod tests {
             from_ip_except: "10.9.0.0/16".into(),
             protocol: "icmp".into(),
             icmp_type: Some(8),
+            log: true,
+            keep_established: true,
             ..rule("2")
         };
         let many = Rule {
@@ -117,9 +129,9 @@ mod tests {
         };
         let text = tables(&[full, many]);
         for words in [
-            "Action  Icmp",
+            "Action  Icmp    Options",
             "10.0.0.0/8 except 10.9.0.0/16",
-            "type 8",
+            "type 8  log,keep-established",
             "80,443",
         ] {
             assert!(text.contains(words), "{words}:\n{text}");

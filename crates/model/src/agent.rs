@@ -12,9 +12,12 @@
 //! | `DELETE endpoints/{id}` | → `{}` |
 //! | `PUT`, `GET`, `DELETE docker-networks/{id}` | [`DockerNetwork`] |
 //! | `POST status` | [`HostStatus`] → `{}` |
+//! | `GET questions` | lines of JSON, each an [`Asked`] |
+//! | `POST answers/{id}` | [`Answer`] → `{}` |
 
 mod mac;
 mod policy;
+mod question;
 mod revision;
 
 use std::collections::BTreeMap;
@@ -27,6 +30,9 @@ pub use mac::Mac;
 pub use policy::{
     Action, AddressRange, DEFAULT_ORDER, DefaultAction, Direction, LAST_ORDER, PolicyView,
     PortRange, RuleView, Tier,
+};
+pub use question::{
+    Answer, Asked, OpeningAnswer, OpeningQuestion, Question, TableOutcome, TableVerdict,
 };
 pub use revision::Revision;
 

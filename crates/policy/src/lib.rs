@@ -11,7 +11,8 @@
 //!   `contiv_datapath_abi::policy::evaluate`.
 //!
 //! - [`explain`] says why, step by step, from rules and from tables; [`matrix`] says who may
-//!   reach whom on a port, and [`diff`] what a change would open or close.
+//!   reach whom on a port, and [`diff`] what a change would open or close. [`Course`] is the way that
+//!   the kernel would let a connection take, with what both policies say.
 //!
 //! No clock, no I/O, no order that depends on hashing. The model with worked
 //! examples is in `docs/policy.md`, the reasons in `docs/adr/0002-policy-tables.md` and
@@ -21,6 +22,7 @@
 mod agreement;
 #[cfg(test)]
 mod compared;
+mod course;
 mod diff;
 mod error;
 mod explain;
@@ -43,6 +45,7 @@ mod tenant;
 mod terms;
 mod writer;
 
+pub use course::{Beginning, Course, Way};
 pub use diff::{Change, Cut, Diff, diff};
 pub use error::{Limits, PolicyError};
 pub use explain::{

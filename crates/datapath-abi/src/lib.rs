@@ -2,7 +2,7 @@
 //!
 //! - [`maps`]: the maps' names and sizes, and which key leads to which value.
 //! - [`programs`]: the programs' names, and where each is attached.
-//! - [`config`], [`endpoint`], [`tenant`], [`flow`], [`counter`]: keys and values.
+//! - [`config`], [`endpoint`], [`tenant`], [`flow`], [`counter`], [`event`]: keys and values.
 //! - [`packet`]: parsing, and what the fabric itself answers.
 //! - [`opening`]: how a connection begins.
 //! - [`policy`]: the policy's tables and its verdict.
@@ -18,6 +18,7 @@ extern crate std;
 pub mod config;
 pub mod counter;
 pub mod endpoint;
+pub mod event;
 pub mod flow;
 pub mod maps;
 pub mod opening;

@@ -13,6 +13,8 @@
 //! | [`FLOWS`] | LRU hash | [`FlowKey`](crate::flow::FlowKey) | [`Flow`](crate::flow::Flow) |
 //! | [`FRAGMENTS`] | LRU hash | [`FragmentKey`](crate::flow::FragmentKey) | [`Fragment`](crate::flow::Fragment) |
 //! | [`DROPS`] | hash per processor | [`DropKey`](crate::counter::DropKey) | packets: `u64` |
+//! | [`EVENTS`] | ring | | [`Event`](crate::event::Event) |
+//! | [`EVENT_LIMITS`] | array | slot | [`Limits`](crate::event::Limits) |
 //! | [`POLICY_SUBJECTS`] | hash | [`SubjectKey`](crate::policy::SubjectKey) | [`Subject`](crate::policy::Subject) |
 //! | [`POLICY_OWN`] | longest prefix | [`OwnKey`](crate::policy::OwnKey) | [`RuleSet`](crate::policy::RuleSet) |
 //! | [`POLICY_GROUPS`] | hash | [`PeerKey`](crate::policy::PeerKey) | profile: `u32` |
@@ -21,9 +23,9 @@
 //!
 //! Longest-prefix maps hold a `u32` prefix length before the key, fixed bits included.
 //! Values of policies are there twice, as [`Sides`](crate::policy::Sides).
-//! All but [`FLOWS`], [`FRAGMENTS`] and [`DROPS`] are written by user space alone.
+//! All but [`FLOWS`], [`FRAGMENTS`], [`DROPS`] and those of events are written by user space alone.
 
-use crate::{counter, endpoint, flow, policy, tenant};
+use crate::{counter, endpoint, event, flow, policy, tenant};
 
 /// The layout that keys and values follow. Pins live below a directory of this number, so that
 /// programs and maps of different layouts never meet.
@@ -40,6 +42,8 @@ pub const HOST_ADDRESSES: &str = "host_addresses";
 pub const FLOWS: &str = "flows";
 pub const FRAGMENTS: &str = "fragments";
 pub const DROPS: &str = "drops";
+pub const EVENTS: &str = "events";
+pub const EVENT_LIMITS: &str = "event_limits";
 pub const POLICY_SUBJECTS: &str = "pol_subjects";
 pub const POLICY_OWN: &str = "pol_own";
 pub const POLICY_GROUPS: &str = "pol_groups";
@@ -47,7 +51,7 @@ pub const POLICY_PREFIXES: &str = "pol_prefixes";
 pub const POLICY_DECISIONS: &str = "pol_decisions";
 
 /// Every map with the number of entries that it has room for.
-pub const ALL: [(&str, u32); 16] = [
+pub const ALL: [(&str, u32); 18] = [
     (CONFIG, 1),
     (INTERFACES, endpoint::SLOTS),
     (ENDPOINTS, endpoint::SLOTS),
@@ -59,6 +63,9 @@ pub const ALL: [(&str, u32); 16] = [
     (FLOWS, flow::FLOWS),
     (FRAGMENTS, flow::FRAGMENTS),
     (DROPS, counter::DROPS),
+    // In bytes.
+    (EVENTS, event::RING),
+    (EVENT_LIMITS, endpoint::SLOTS),
     (POLICY_SUBJECTS, policy::SUBJECTS),
     (POLICY_OWN, policy::OWN_ADDRESSES),
     (POLICY_GROUPS, policy::PEER_GROUPS),

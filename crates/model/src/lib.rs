@@ -3,7 +3,7 @@
 //!
 //! [`object`] holds what users write, [`parsed`] what it means once every field
 //! is known to be good, [`manifest`] many of them at once, [`inspect`] what the API answers
-//! about it, [`agent`] what a host and a master say to each other.
+//! about it, [`reach`] who may reach whom, [`agent`] what a host and a master say to each other.
 
 pub mod agent;
 pub mod inspect;
@@ -12,6 +12,7 @@ pub mod manifest;
 mod name;
 pub mod object;
 pub mod parsed;
+pub mod reach;
 
 pub use invalid::Invalid;
 pub use name::Name;

@@ -23,6 +23,6 @@ pub use group::ParsedGroup;
 pub use network::{NetworkType, ParsedNetwork, is_automatic};
 pub use policy::ParsedPolicy;
 pub use ports::Ports;
-pub use rule::{Addresses, ParsedRule};
+pub use rule::{Addresses, ParsedRule, protocol};
 pub use subnet::Subnet;
 pub use tenant::ParsedTenant;

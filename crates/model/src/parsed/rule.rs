@@ -4,6 +4,7 @@ mod addresses;
 mod protocol;
 
 pub use addresses::Addresses;
+pub use protocol::protocol;
 
 use super::Ports;
 use super::choice::choice;

@@ -29,8 +29,8 @@ const NAMES: [(&str, u8); 15] = [
     ("vrrp", 112),
 ];
 
-/// The protocol that the rule is limited to.
-pub(super) fn protocol(text: &str) -> Result<Option<u8>, Invalid> {
+/// The number of a protocol, by name or number; none for an empty text, which means all.
+pub fn protocol(text: &str) -> Result<Option<u8>, Invalid> {
     if text.is_empty() {
         return Ok(None);
     }

@@ -36,6 +36,7 @@ pub mod spec;
 mod sysctl;
 mod taken;
 mod tenants;
+mod totals;
 
 pub use cleanup::cleanup;
 pub use error::Error;
@@ -43,3 +44,4 @@ pub use plane::{Attach, EndpointFacts, Options, Plane};
 pub use private::STAND_INS;
 pub use shortfall::{Cause, Shortfall, Subject};
 pub use taken::Taken;
+pub use totals::{FlowUse, RuleTotals, Tally};

@@ -25,6 +25,7 @@ use crate::shortfall::{Shortfall, Shortfalls, Subject};
 use crate::spec::{Desired, EndpointSpec, NetworkSpec};
 use crate::taken::{Look, Taken};
 use crate::tenants::Tenants;
+use crate::totals::{FlowUse, RuleTotals};
 use crate::{Error, sysctl};
 
 /// Largest packet of an endpoint whose network is not known yet.
@@ -251,6 +252,17 @@ impl Plane {
             all.insert(id.to_owned(), facts);
         }
         Ok(all)
+    }
+
+    /// What each rule has decided, by number; numbers below 16 are the built-in defaults, of all
+    /// tenants together. Grows only, and outlives the agent.
+    pub fn rule_totals(&mut self) -> Result<BTreeMap<u32, RuleTotals>, Error> {
+        Ok(BTreeMap::new())
+    }
+
+    /// How full the table of connections is.
+    pub fn flow_use(&mut self) -> Result<FlowUse, Error> {
+        Ok(FlowUse::default())
     }
 
     /// Prefixes that the host uses for itself, the private subnet among them.

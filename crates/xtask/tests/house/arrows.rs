@@ -13,7 +13,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("contiv-datapath-abi", &[]),
     ("contiv-policy", &["contiv-model", "contiv-datapath-abi"]),
     ("contiv-store", &[]),
-    ("contiv-client", &["contiv-model"]),
+    ("contiv-identity", &[]),
+    ("contiv-client", &["contiv-model", "contiv-identity"]),
     ("contiv-datapath", &["contiv-datapath-abi", "contiv-policy"]),
     (
         "contiv-fabric",

@@ -1,0 +1,1 @@
+//! Certificates against each other, as a handshake sees them.

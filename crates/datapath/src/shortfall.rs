@@ -13,6 +13,10 @@ pub enum Subject {
     Network(u32),
     /// By id. It is closed, or not there at all.
     Endpoint(String),
+    /// This host's end of the tunnel: nothing goes to other hosts, or comes from there.
+    Underlay,
+    /// By name. Its endpoints cannot be reached from here.
+    Host(String),
 }
 
 /// What kind of reason a shortfall has.

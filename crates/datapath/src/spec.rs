@@ -4,7 +4,8 @@
 //! is level-triggered: it reads what the kernel has and applies the difference.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use contiv_policy::TenantPolicy;
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -24,6 +25,15 @@ pub struct Desired {
     pub networks: BTreeMap<u32, NetworkSpec>,
     /// Endpoints of this host, by id.
     pub local: BTreeMap<String, EndpointSpec>,
+    /// How this host meets others; none for a host on its own.
+    pub underlay: Option<UnderlaySpec>,
+    /// The other hosts, by name.
+    pub hosts: BTreeMap<String, HostSpec>,
+    /// Endpoints of other hosts, by id. What is handed over again as it was is not looked through
+    /// again, and costs nothing however long it is.
+    pub remote: Arc<BTreeMap<String, RemoteSpec>>,
+    /// What is sent to all of a network goes to its members on other hosts, too.
+    pub flood: bool,
 }
 
 impl Default for Desired {
@@ -35,6 +45,10 @@ impl Default for Desired {
             tenants: BTreeMap::new(),
             networks: BTreeMap::new(),
             local: BTreeMap::new(),
+            underlay: None,
+            hosts: BTreeMap::new(),
+            remote: Arc::default(),
+            flood: false,
         }
     }
 }
@@ -55,7 +69,10 @@ pub struct NetworkSpec {
     pub gateway: Option<Ipv4Addr>,
     pub ipv6_subnet: Option<Ipv6Net>,
     pub ipv6_gateway: Option<Ipv6Addr>,
+    /// Largest packet of an endpoint. Where the underlay takes less, endpoints get less.
     pub mtu: u32,
+    /// The network's number on the wire between hosts; 0 for one that is not carried by VXLAN.
+    pub vni: u32,
     /// Set when the host itself uses an overlapping prefix: no route is installed here.
     pub unreachable_from_host: bool,
 }
@@ -70,4 +87,37 @@ pub struct EndpointSpec {
     pub ipv4: Ipv4Addr,
     pub ipv6: Option<Ipv6Addr>,
     pub mac: [u8; 6],
+}
+
+/// The tunnel's end on this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnderlaySpec {
+    /// Where other hosts send to, and what they know this one by.
+    pub address: IpAddr,
+    /// Of all hosts; 4789 is VXLAN's own.
+    pub udp_port: u16,
+    /// The lowest largest packet of any host's link to the others, as far as anybody knows; that
+    /// of this host's own link counts in any case.
+    pub mtu: Option<u32>,
+}
+
+/// Another host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostSpec {
+    /// Its end of the tunnel, of the family of this host's.
+    pub address: IpAddr,
+}
+
+/// One interface of one container on another host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteSpec {
+    pub tenant: u32,
+    pub network: u32,
+    /// 0 for none.
+    pub group: u32,
+    pub ipv4: Ipv4Addr,
+    pub ipv6: Option<Ipv6Addr>,
+    pub mac: [u8; 6],
+    /// The name of the host that holds it.
+    pub host: String,
 }

@@ -121,6 +121,7 @@ impl Site {
             ipv6_subnet: Some(format!("fd00:{third}::/64").parse().unwrap()),
             ipv6_gateway: Some(format!("fd00:{third}::fe").parse().unwrap()),
             mtu: 1500,
+            vni: 0,
             unreachable_from_host: false,
         };
         self.desired.networks.insert(number, spec);

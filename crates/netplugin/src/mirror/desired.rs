@@ -66,6 +66,7 @@ pub(crate) fn desired(mirror: &Mirror, around: &Surroundings) -> Wanted {
             ipv6_subnet: network.ipv6_subnet,
             ipv6_gateway: network.ipv6_gateway,
             mtu: mtu(network, around.mtu),
+            vni: 0,
             unreachable_from_host: overlap.is_some(),
         };
         wanted.desired.networks.insert(network.number, spec);
@@ -96,6 +97,8 @@ pub(crate) fn problem(mirror: &Mirror, shortfall: &Shortfall) -> Option<Problem>
             (ObjectKind::Network, key)
         }
         Subject::Endpoint(id) => (ObjectKind::Endpoint, id.clone()),
+        // Hosts are no objects that masters keep problems of.
+        Subject::Underlay | Subject::Host(_) => return None,
     };
     let reason = match shortfall.cause {
         Cause::Policy => "PolicyRefused",

@@ -9,6 +9,7 @@
 //! - `pins`, `attach`: where they are kept, and how they come to links.
 //! - `endpoints`, `tenants`, `policies`, `host_addresses`: what fills the maps.
 //! - `flows`: what leaves them.
+//! - `events`: what programs tell.
 //! - `door`, `private`, `firewall`, `sysctl`, `taken`: the host's own side.
 //! - `netlink`, `bpf`: the kernel's calls.
 //!
@@ -21,6 +22,7 @@ mod cleanup;
 mod door;
 mod endpoints;
 mod error;
+mod events;
 mod firewall;
 mod flows;
 mod host_addresses;
@@ -40,6 +42,7 @@ mod totals;
 
 pub use cleanup::cleanup;
 pub use error::Error;
+pub use events::{EventReader, event};
 pub use plane::{Attach, EndpointFacts, Options, Plane};
 pub use private::STAND_INS;
 pub use shortfall::{Cause, Shortfall, Subject};

@@ -10,6 +10,7 @@
 //! - `endpoints`, `tenants`, `policies`, `host_addresses`: what fills the maps.
 //! - `flows`: what leaves them.
 //! - `events`: what programs tell.
+//! - `trace`: what the tables say about a connection, for people who ask.
 //! - `door`, `private`, `firewall`, `sysctl`, `taken`: the host's own side.
 //! - `netlink`, `bpf`: the kernel's calls.
 //!
@@ -39,6 +40,7 @@ mod sysctl;
 mod taken;
 mod tenants;
 mod totals;
+mod trace;
 
 pub use cleanup::cleanup;
 pub use error::Error;
@@ -48,3 +50,4 @@ pub use private::STAND_INS;
 pub use shortfall::{Cause, Shortfall, Subject};
 pub use taken::Taken;
 pub use totals::{FlowUse, RuleTotals, Tally};
+pub use trace::{Connection, Finding, Holder, Kernel};

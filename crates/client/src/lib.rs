@@ -14,6 +14,7 @@ mod address;
 mod error;
 mod fabric;
 mod host;
+mod identity;
 mod object;
 mod stream;
 mod transport;

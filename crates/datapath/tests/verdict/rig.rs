@@ -1,5 +1,6 @@
 //! Programs with maps that a test fills by hand.
 
+mod events;
 mod tables;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

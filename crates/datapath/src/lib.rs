@@ -27,6 +27,7 @@ mod events;
 mod firewall;
 mod flows;
 mod host_addresses;
+mod life;
 mod names;
 mod netlink;
 mod pins;

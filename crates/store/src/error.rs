@@ -53,7 +53,7 @@ pub enum Error {
     WrittenTwice { key: String },
 
     /// The address of a store that cannot be one.
-    #[error("--store {address}: {reason}")]
+    #[error("{address}: {reason}")]
     Address { address: String, reason: String },
 
     /// A file of a certificate, a key or a password.

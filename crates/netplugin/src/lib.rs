@@ -17,6 +17,7 @@ mod docker;
 mod error;
 mod events;
 mod kernel;
+mod membership;
 mod metrics;
 mod mirror;
 mod notify;

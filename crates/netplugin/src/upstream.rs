@@ -104,6 +104,7 @@ impl Introduction {
             boot_id: boot_id.unwrap_or_default().trim().to_owned(),
             taken,
             tunnel: None,
+            mtu: None,
             control: None,
             vxlan_port: None,
         };

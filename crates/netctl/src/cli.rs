@@ -10,7 +10,7 @@ use contiv_client::Client;
 
 use crate::access::AccessFlags;
 use crate::command::{
-    apply, completion, endpoint, global, group, host, ipam, login, network, policy, tenant,
+    apply, completion, endpoint, events, global, group, host, ipam, login, network, policy, tenant,
     version, wait,
 };
 use crate::failure::{Exit, Failure};
@@ -58,6 +58,8 @@ enum Command {
     /// List, create, inspect and delete policies and their rules.
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Show what happened to packets and connections, and follow it.
+    Events(events::Events),
     /// Show and change the settings of the whole fabric.
     #[command(subcommand)]
     Global(global::Global),
@@ -132,6 +134,7 @@ impl Command {
             Command::Endpoint(endpoint) => endpoint.run(client, session).await,
             Command::Host(host) => host.run(client, session).await,
             Command::Policy(policy) => policy.run(client, session).await,
+            Command::Events(events) => events.run(client, session).await,
             Command::Global(global) => global.run(client, session).await,
             Command::Ipam(ipam) => ipam.run(client, session).await,
             Command::Apply(apply) => apply.run(client, session).await,

@@ -3,6 +3,7 @@
 
 use contiv_model::agent::{ObjectRef, Problem, Revision};
 use contiv_model::manifest::{AppliedPlan, Apply};
+use contiv_model::reach::{MatrixRequest, PolicyDiff, PolicyMatrix, Trace, TraceRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -104,6 +105,21 @@ impl Client {
     /// Makes what there is what is declared, all of it or nothing; or tells the plan.
     pub async fn apply(&self, request: &Apply) -> Result<AppliedPlan, Error> {
         self.post_json("/api/v1/apply/", request).await
+    }
+
+    /// Why a connection is allowed or denied.
+    pub async fn trace(&self, request: &TraceRequest) -> Result<Trace, Error> {
+        self.post_json("/api/v1/trace/", request).await
+    }
+
+    /// Who may reach whom on a port.
+    pub async fn policy_matrix(&self, request: &MatrixRequest) -> Result<PolicyMatrix, Error> {
+        self.post_json("/api/v1/matrix/", request).await
+    }
+
+    /// What applying would open and close; nothing changes.
+    pub async fn policy_diff(&self, request: &Apply) -> Result<PolicyDiff, Error> {
+        self.post_json("/api/v1/diff/", request).await
     }
 
     /// Every endpoint of the fabric.

@@ -1,7 +1,7 @@
 //! The API of hosts; its messages are those of [`contiv_model::agent`].
 
-mod join;
 pub(crate) mod fanout;
+mod join;
 mod questions;
 mod stream;
 
@@ -16,8 +16,8 @@ use contiv_model::agent::{
 };
 use serde_json::{Value, json};
 
-use crate::collect::collect_earlier;
 use crate::api::{Document, Problem, Shared, now};
+use crate::collect::collect_earlier;
 use crate::door::{Caller, own_endpoints};
 
 /// A report names every endpoint of the host, with its labels.

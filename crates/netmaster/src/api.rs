@@ -56,9 +56,9 @@ use crate::config::NetMode;
 use crate::events::Events;
 use crate::hits::Hits;
 use crate::hosts::Hosts;
-use crate::questions::Questions;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::questions::Questions;
 
 /// No object comes near it.
 const MAX_OBJECT: usize = 1 << 20;

@@ -35,7 +35,7 @@ pub use error::Error;
 pub use events::Events;
 pub use hits::Hits;
 pub use hosts::Hosts;
-pub use listen::Listen;
 pub use ledger::{Committed, Follower, Granted, Ledger, Progress, Since};
+pub use listen::Listen;
 pub use metrics::Metrics;
 pub use questions::Questions;

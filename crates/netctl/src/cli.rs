@@ -52,7 +52,7 @@ enum Command {
     /// List and inspect endpoints.
     #[command(subcommand, visible_alias = "ep")]
     Endpoint(endpoint::Endpoint),
-    /// Let hosts join.
+    /// List, inspect and remove hosts, and let them join.
     #[command(subcommand)]
     Host(host::Host),
     /// List, create, inspect and delete policies and their rules.

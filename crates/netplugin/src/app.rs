@@ -10,6 +10,7 @@
 //!    Relays ◀── Reporter ◀──────────────────────────┴──────────────────┤
 //!      ▲  ▲───── Counter ◀─────────────────────────────────────────────┤
 //!      └──────── EventLog ◀── Announcer ◀──────────────────────────────┘
+//!   masters ══questions══▶ Respondent ──▶ data plane
 //! ```
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::kernel::Kernel;
 use crate::membership;
 use crate::metrics::Metrics;
 use crate::notify;
+use crate::questions::Respondent;
 use crate::reconcile::{Outcome, Reconciler, tend};
 use crate::replica::Replica;
 use crate::upstream::{Introduction, Listener, Relay, Reporter};
@@ -69,8 +71,7 @@ impl App {
     pub async fn start(config: Config) -> anyhow::Result<App> {
         let bad = |option, reason: String| BadOption { option, reason };
         let host_name = config.host_name();
-        let masters =
-            masters(&config.netmaster).map_err(|e| bad("--netmaster", e.to_string()))?;
+        let masters = masters(&config.netmaster).map_err(|e| bad("--netmaster", e.to_string()))?;
         let access = membership::access(&config, &host_name, &masters).await?;
         let client = Client::of(masters, MASTER_CALL, &access)
             .map_err(|e| bad("--netmaster", e.to_string()))?;
@@ -174,6 +175,14 @@ impl App {
                 registrations: registered.clone(),
             };
             tracker.spawn(relay.run(stop.clone()));
+            let respondent = Respondent {
+                host: master
+                    .host(&host_name)
+                    .map_err(|e| bad("--host-label", e.to_string()))?,
+                replica: Arc::clone(&replica),
+                plane: plane.clone(),
+            };
+            tracker.spawn(respondent.run(stop.clone()));
         }
 
         {

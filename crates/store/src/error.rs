@@ -83,12 +83,6 @@ pub enum Error {
     #[error("the store is being changed as a whole ({doing}); it can be used again in a moment")]
     Busy { doing: String },
 
-    /// A request to etcd is limited in size.
-    #[error(
-        "the change has {size} bytes, more than etcd takes at once; send it in parts"
-    )]
-    TooLarge { size: usize },
-
     /// The program is ending.
     #[error("the store is closed, since the program ends")]
     Closed,

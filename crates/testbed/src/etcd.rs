@@ -54,7 +54,9 @@ impl Etcd {
     /// `host:port` of every member.
     pub fn endpoints(&self) -> Vec<String> {
         let count = self.members().len();
-        (0..count).map(|n| format!("127.0.0.{}:2379", n + 1)).collect()
+        (0..count)
+            .map(|n| format!("127.0.0.{}:2379", n + 1))
+            .collect()
     }
 
     /// The address that a netmaster in the namespace gives its store by.
@@ -82,15 +84,27 @@ impl Etcd {
             .args(["--name", &format!("m{member}")])
             .arg("--data-dir")
             .arg(self.dir.join(format!("m{member}")))
-            .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+            .args([
+                "--listen-client-urls",
+                &client,
+                "--advertise-client-urls",
+                &client,
+            ])
+            .args([
+                "--listen-peer-urls",
+                &peer,
+                "--initial-advertise-peer-urls",
+                &peer,
+            ])
             .args(["--initial-cluster", &all.collect::<Vec<_>>().join(",")])
             .args(["--logger", "zap", "--log-level", "warn"])
             .args(&self.arguments)
             .stdout(Stdio::null())
             .stderr(log)
             .process_group(0);
-        let child = command.spawn().context("start etcd (make setup installs it)")?;
+        let child = command
+            .spawn()
+            .context("start etcd (make setup installs it)")?;
         self.members()[usize::from(member)] = Some(child);
         Ok(())
     }

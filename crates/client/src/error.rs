@@ -130,17 +130,20 @@ impl fmt::Display for Attempts<'_> {
 pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     loop {
-        // What an I/O error carries is not among its sources, but their sources are.
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+            return contiv_identity::human(tls);
+        }
+        // What an I/O error carries is not among its sources, but the sources of that are.
         let carried = cause
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);
-        if let Some(tls) = carried.and_then(|carried| carried.downcast_ref::<rustls::Error>()) {
-            return contiv_identity::human(tls);
-        }
-        match cause.source() {
-            Some(deeper) => cause = deeper,
-            None => return cause.to_string(),
-        }
+        cause = match carried {
+            Some(carried) => carried,
+            None => match cause.source() {
+                Some(deeper) => deeper,
+                None => return cause.to_string(),
+            },
+        };
     }
 }
 

@@ -5,6 +5,7 @@ mod apply;
 mod changes;
 mod depth;
 mod given;
+mod identity;
 mod life_cycle;
 mod objects;
 mod races;

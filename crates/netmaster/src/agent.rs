@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post, put};
 use axum::{Extension, Json, Router};
-use contiv_fabric as fabric;
+use contiv_fabric::{self as fabric, HostReports};
 use contiv_model::agent::{
     AddressGrant, AddressRelease, AddressRequest, DockerNetwork, EndpointGrant, EndpointRequest,
     EventBatch, HitsReport, HostStatus, Register, Registered, Reported, STREAM_VERSION,
@@ -109,6 +109,7 @@ async fn events(
     Document(batch): Document<EventBatch>,
 ) -> Result<Json<Reported>, Problem> {
     check_name(&host)?;
+    let batch = shared.hosts.read(|reports| named(reports, batch));
     shared.events.take(&host, batch, now());
     Ok(heard(&shared))
 }
@@ -216,6 +217,21 @@ async fn delete_docker_network(
     shared.ledger.decide(decide).await?;
     tracing::info!(host, id, "docker network is gone");
     Ok(done())
+}
+
+/// Adds what containers are called on other hosts than the one that tells.
+fn named(reports: &HostReports, mut batch: EventBatch) -> EventBatch {
+    let ends = batch.events.iter_mut();
+    for end in ends.flat_map(|event| [&mut event.from, &mut event.to]) {
+        if !end.container.is_empty() || end.endpoint.is_empty() {
+            continue;
+        }
+        let report = reports.hosts.get(&end.host);
+        if let Some(status) = report.and_then(|report| report.endpoints.get(&end.endpoint)) {
+            end.container.clone_from(&status.container_name);
+        }
+    }
+    batch
 }
 
 fn heard(shared: &Shared) -> Json<Reported> {

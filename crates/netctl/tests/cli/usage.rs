@@ -103,6 +103,26 @@ fn what_makes_no_sense_exits_with_1_the_commands_help_and_the_reason() {
             "Usage: netctl wait ",
             "--timeout",
         ),
+        (
+            &["events", "--kind", "loud"],
+            "Usage: netctl events ",
+            "--kind",
+        ),
+        (
+            &["events", "--limit", "0"],
+            "Usage: netctl events ",
+            "--limit",
+        ),
+        (
+            &["events", "--since", "yesterday"],
+            "Usage: netctl events ",
+            "--since",
+        ),
+        (
+            &["policy", "hits", "p", "--all"],
+            "Usage: netctl policy hits ",
+            "--all",
+        ),
         (&["login"], "Usage: netctl ", "login"),
     ] {
         let run = netctl("", words);

@@ -24,14 +24,17 @@ pub(super) async fn questions(
 ) -> Result<Response, Problem> {
     super::check_name(&host)?;
     let listening = shared.questions.listen(&host);
-    let state = (listening, shared.stop.clone(), true);
-    let lines = stream::unfold(state, |(mut listening, stop, first)| async move {
+    // A host is here while it listens, to whichever master it asks for the state of the fabric.
+    let open = shared.hosts.open_stream(&host);
+    let state = (listening, open, shared.stop.clone(), true);
+    let lines = stream::unfold(state, |(mut listening, open, stop, first)| async move {
         let line = if first {
             // So that the host knows at once that it is listened to.
             b"\n".to_vec()
         } else {
             tokio::select! {
                 () = stop.cancelled() => return None,
+                () = open.removed() => return None,
                 asked = timeout(SIGN, listening.next()) => match asked {
                     Err(_) => b"\n".to_vec(),
                     Ok(asked) => {
@@ -43,7 +46,7 @@ pub(super) async fn questions(
             }
         };
         let line = Ok::<_, Infallible>(Bytes::from(line));
-        Some((line, (listening, stop, false)))
+        Some((line, (listening, open, stop, false)))
     });
     let kind = [(CONTENT_TYPE, "application/jsonl")];
     Ok((kind, Body::from_stream(lines)).into_response())

@@ -6,6 +6,7 @@ mod facts;
 mod objects;
 mod parts;
 mod reach;
+mod told;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
@@ -20,6 +21,7 @@ use facts::facts;
 use objects::of;
 use parts::component;
 use reach::reach;
+use told::told;
 
 pub(super) fn routes(router: Router<Shared>) -> Router<Shared> {
     both(router, "/api/v1/openapi.json/", get(serve))
@@ -48,6 +50,7 @@ fn describe() -> OpenApi {
     of::<Rule>(&mut schemas, &mut paths);
     changes(&mut schemas, &mut paths);
     facts(&mut schemas, &mut paths);
+    told(&mut schemas, &mut paths);
     reach(&mut schemas, &mut paths);
     component::<ApiError>(&mut schemas);
     let info = InfoBuilder::new()

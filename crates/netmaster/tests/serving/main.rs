@@ -3,6 +3,7 @@
 
 mod addresses;
 mod apply;
+mod door;
 mod full_disk;
 mod hosts;
 mod life_cycle;
@@ -11,4 +12,5 @@ mod preconditions;
 mod restart;
 mod shutdown;
 mod streams;
+mod told;
 mod watch;

@@ -40,6 +40,7 @@ use crate::notify;
 use crate::questions::Respondent;
 use crate::reconcile::{Outcome, Reconciler, tend};
 use crate::replica::Replica;
+use crate::underlay::Underlay;
 use crate::upstream::{Introduction, Listener, Relay, Reporter};
 
 /// Within the 5 s of a call of the engine.
@@ -94,8 +95,16 @@ impl App {
         let (counted, counts) = watch::channel(Arc::default());
         let events = Arc::new(EventLog::default());
 
+        let masters = client.masters().iter().map(ToString::to_string);
+        let underlay = Arc::new(Underlay::new(
+            config.vtep_ip,
+            config.ctrl_ip,
+            config.vxlan_port,
+            masters.collect::<Vec<_>>(),
+        ));
         let introduction = Introduction {
             plane: plane.clone(),
+            underlay: Arc::clone(&underlay),
         };
         let listener = Listener {
             host: host.clone(),
@@ -112,6 +121,7 @@ impl App {
             plane: plane.clone(),
             departures: Arc::clone(&departures),
             metrics: Arc::clone(&metrics),
+            underlay,
             outcome,
         };
         tracker.spawn(reconciler.run(stop.clone()));

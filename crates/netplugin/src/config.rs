@@ -1,6 +1,6 @@
 //! Flags and environment, with the names of the original where they still mean something.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -57,6 +57,26 @@ pub struct Config {
         value_name = "NAME"
     )]
     pub host_label: Option<String>,
+
+    /// Address that other hosts send this one's packets to [default: that of --ctrl-ip, or the
+    /// one from which the masters are reached]
+    #[arg(long, env = "CONTIV_NETPLUGIN_VTEP_IP", value_name = "ADDRESS")]
+    pub vtep_ip: Option<IpAddr>,
+
+    /// Address that people find this host at [default: the one from which the masters are
+    /// reached]
+    #[arg(long, env = "CONTIV_NETPLUGIN_CONTROL_IP", value_name = "ADDRESS")]
+    pub ctrl_ip: Option<IpAddr>,
+
+    /// UDP port of VXLAN, which must be the fabric's [default: the fabric's, 4789 unless
+    /// netctl global set --vxlan-port says otherwise]
+    #[arg(
+        long,
+        env = "CONTIV_NETPLUGIN_VXLAN_PORT",
+        value_name = "PORT",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    pub vxlan_port: Option<u16>,
 
     /// Name by which Docker knows the driver
     #[arg(
@@ -173,7 +193,9 @@ mod tests {
             "--attach=xdp",
             "--log-level=loud",
             "--metrics-url=here",
-            "--vtep-ip=1.2.3.4",
+            "--vtep-ip=here",
+            "--vxlan-port=0",
+            "--vxlan-port=65536",
         ] {
             assert!(
                 Config::try_parse_from(["netplugin", line]).is_err(),

@@ -24,6 +24,7 @@ mod notify;
 mod questions;
 mod reconcile;
 mod replica;
+mod underlay;
 mod upstream;
 
 pub use app::{App, BadOption};
@@ -41,4 +42,5 @@ pub use mirror::Mirror;
 pub use questions::Respondent;
 pub use reconcile::{Outcome, Reconciler};
 pub use replica::Replica;
+pub use underlay::Underlay;
 pub use upstream::{Introduction, Listener, Relay, Reporter};

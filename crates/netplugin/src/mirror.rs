@@ -4,16 +4,18 @@
 //! moves the revision. Nothing is ever taken from anywhere else.
 
 mod desired;
+mod remote;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub(crate) use desired::{Surroundings, desired, endpoint_spec, problem};
+pub(crate) use remote::Remotes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contiv_model::agent::{
-    DockerNetwork, EndpointView, GlobalView, GroupView, HostObject, NetworkView, ObjectKind,
-    ObjectRef, PolicyView, PoolRef, Revision, RuleView, StreamMessage, TenantView,
+    DockerNetwork, EndpointView, GlobalView, GroupView, HostObject, HostView, NetworkView,
+    ObjectKind, ObjectRef, PolicyView, PoolRef, Revision, RuleView, StreamMessage, TenantView,
 };
 use ipnet::IpNet;
 
@@ -27,6 +29,35 @@ pub struct Mirror {
     /// A snapshot has come since the agent started: absence of an object means something.
     complete: bool,
     objects: BTreeMap<ObjectRef, HostObject>,
+    touched: Touched,
+}
+
+/// Endpoints that may be others than they were, in themselves or in what they refer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Touched {
+    /// By id.
+    Endpoints(BTreeSet<String>),
+    All,
+}
+
+impl Default for Touched {
+    fn default() -> Touched {
+        Touched::Endpoints(BTreeSet::new())
+    }
+}
+
+impl Touched {
+    fn take(&mut self, object: &ObjectRef) {
+        match (object.kind, &mut *self) {
+            (ObjectKind::Endpoint, Touched::Endpoints(ids)) => {
+                ids.insert(object.key.clone());
+            }
+            (ObjectKind::Tenant | ObjectKind::Network | ObjectKind::Group, _) => {
+                *self = Touched::All;
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Mirror {
@@ -37,6 +68,7 @@ impl Mirror {
                 self.objects = objects.into_iter().map(|o| (o.object_ref(), o)).collect();
                 self.revision = revision;
                 self.complete = true;
+                self.touched = Touched::All;
             }
             StreamMessage::Change {
                 revision,
@@ -44,14 +76,23 @@ impl Mirror {
                 delete,
             } => {
                 for gone in &delete {
+                    self.touched.take(gone);
                     self.objects.remove(gone);
                 }
-                self.objects
-                    .extend(put.into_iter().map(|o| (o.object_ref(), o)));
+                for object in put {
+                    let name = object.object_ref();
+                    self.touched.take(&name);
+                    self.objects.insert(name, object);
+                }
                 self.revision = revision;
             }
             StreamMessage::Bookmark { revision } => self.revision = revision,
         }
+    }
+
+    /// What was touched since this was asked last.
+    pub(crate) fn take_touched(&mut self) -> Touched {
+        std::mem::take(&mut self.touched)
     }
 
     /// The revision that the objects are of.
@@ -116,6 +157,14 @@ impl Mirror {
     pub fn endpoints(&self) -> impl Iterator<Item = &EndpointView> {
         self.of(ObjectKind::Endpoint).filter_map(|o| match o {
             HostObject::Endpoint(endpoint) => Some(endpoint),
+            _ => None,
+        })
+    }
+
+    /// The other hosts that share a tenant with this one.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostView> {
+        self.of(ObjectKind::Host).filter_map(|o| match o {
+            HostObject::Host(host) => Some(host),
             _ => None,
         })
     }

@@ -1,7 +1,7 @@
 //! Brings the kernel to what the mirror asks for, as often as the mirror changes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use contiv_datapath::{Cause, Shortfall, Subject};
@@ -13,8 +13,9 @@ use crate::data_plane::SharedPlane;
 use crate::departures::Departures;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::mirror::{Surroundings, desired, problem};
+use crate::mirror::{Remotes, Surroundings, desired, problem};
 use crate::replica::Replica;
+use crate::underlay::Underlay;
 
 /// How long a look at the host's own prefixes is good for.
 const FRESH: Duration = Duration::from_secs(5);
@@ -38,6 +39,7 @@ pub struct Reconciler {
     pub plane: SharedPlane,
     pub departures: Arc<Departures>,
     pub metrics: Arc<Metrics>,
+    pub underlay: Arc<Underlay>,
     pub outcome: watch::Sender<Outcome>,
 }
 
@@ -53,6 +55,7 @@ impl Reconciler {
     pub async fn run(self, stop: CancellationToken) {
         let mut changes = self.replica.changes();
         let (mut done, mut last) = (None, None);
+        let remotes = Arc::new(Mutex::new(Remotes::default()));
         let mut again = Instant::now() + PATROL;
         loop {
             // In this order: what the revision came with is then counted in `change`.
@@ -60,7 +63,7 @@ impl Reconciler {
             let change = *changes.borrow_and_update();
             if self.replica.read().is_complete() && done != Some(change) {
                 let mut pause = PATROL;
-                match self.apply(&mut last).await {
+                match self.apply(&mut last, &remotes).await {
                     Ok(lacks) => {
                         done = Some(change);
                         // A refused policy stays refused until the rules change.
@@ -95,7 +98,11 @@ impl Reconciler {
         }
     }
 
-    async fn apply(&self, last: &mut Option<Look>) -> Result<Vec<Shortfall>, Error> {
+    async fn apply(
+        &self,
+        last: &mut Option<Look>,
+        remotes: &Arc<Mutex<Remotes>>,
+    ) -> Result<Vec<Shortfall>, Error> {
         let networks = self.replica.read().networks().map(|n| n.number).collect();
         // A new network gets no route before it is certain that the host has no use for it.
         let fresh = |last: &&Look| last.at.elapsed() < FRESH && last.networks == networks;
@@ -104,21 +111,33 @@ impl Reconciler {
         let look = known.is_none();
         let (replica, departures) = (Arc::clone(&self.replica), Arc::clone(&self.departures));
         let host = self.host_name.clone();
+        let (tunnel, remotes) = (self.underlay.known(), Arc::clone(remotes));
         let started = Instant::now();
         let applied = self.plane.with(move |plane| {
             let (taken, mtu) = match known {
                 Some(known) => known,
                 None => (plane.taken_prefixes()?, plane.link_mtu()?),
             };
+            // Read with the data plane in hand: what a handler adds afterwards is in no
+            // older picture, and so is not removed by one.
+            let mut mirror = replica.read();
+            let touched = mirror.take_touched();
+            let remote = {
+                let mut remotes = remotes.lock().unwrap_or_else(PoisonError::into_inner);
+                remotes.follow(&mirror, touched, &host);
+                remotes.specs()
+            };
             let around = Surroundings {
                 host,
                 mtu,
                 taken,
                 gone: departures.ids(),
+                tunnel,
+                remote,
+                orphans: Vec::new(),
             };
-            // Read with the data plane in hand: what a handler adds afterwards is in no
-            // older picture, and so is not removed by one.
-            let wanted = desired(&replica.read(), &around);
+            let wanted = desired(&mirror, &around);
+            drop(mirror);
             let lacks = plane.apply(&wanted.desired)?;
             let mut problems = wanted.problems;
             problems.extend(lacks.iter().filter_map(|l| problem(&replica.read(), l)));

@@ -18,10 +18,11 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::data_plane::SharedPlane;
+use crate::data_plane::{DataPlane, SharedPlane};
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::replica::Replica;
+use crate::underlay::Underlay;
 
 pub(crate) const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -39,6 +40,7 @@ pub struct Listener {
 #[derive(Clone)]
 pub struct Introduction {
     pub plane: SharedPlane,
+    pub underlay: Arc<Underlay>,
 }
 
 impl Listener {
@@ -96,17 +98,20 @@ impl Listener {
 impl Introduction {
     /// Introduces the host; answers with the name of the master's life.
     async fn to(&self, host: &HostClient) -> Result<String, Error> {
-        let taken = self.plane.with(|plane| plane.taken_prefixes()).await?;
+        let look = |plane: &mut dyn DataPlane| {
+            Ok::<_, Error>((plane.taken_prefixes()?, plane.link_mtu()?))
+        };
+        let (taken, mtu) = self.plane.with(look).await?;
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
         let register = Register {
             stream_version: STREAM_VERSION,
             agent_version: env!("CARGO_PKG_VERSION").into(),
             boot_id: boot_id.unwrap_or_default().trim().to_owned(),
             taken,
-            tunnel: None,
-            mtu: None,
-            control: None,
-            vxlan_port: None,
+            tunnel: self.underlay.tunnel().await,
+            mtu: Some(mtu),
+            control: self.underlay.control().await,
+            vxlan_port: self.underlay.port(),
         };
         Ok(host.register(&register).await?.life)
     }

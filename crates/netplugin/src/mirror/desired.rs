@@ -1,8 +1,12 @@
 //! From what masters say to what the kernel should hold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
 
-use contiv_datapath::spec::{Desired, EndpointSpec, NetworkSpec, TenantSpec};
+use contiv_datapath::spec::{
+    Desired, EndpointSpec, HostSpec, NetworkSpec, RemoteSpec, TenantSpec, UnderlaySpec,
+};
 use contiv_datapath::{Cause, Shortfall, Subject};
 use contiv_model::agent::{
     Encap, EndpointView, ForwardMode, NetworkView, ObjectKind, ObjectRef, Problem, TakenPrefix,
@@ -26,6 +30,12 @@ pub(crate) struct Surroundings {
     pub taken: Vec<TakenPrefix>,
     /// Endpoints that are being removed: the engine is done with them.
     pub gone: BTreeSet<String>,
+    /// Where the other hosts send to; none for a host on its own.
+    pub tunnel: Option<IpAddr>,
+    /// Endpoints of the other hosts.
+    pub remote: Arc<BTreeMap<String, RemoteSpec>>,
+    /// Endpoints of this host that masters do not know, or not yet.
+    pub orphans: Vec<EndpointView>,
 }
 
 /// What the kernel should hold, and what stands in the way of some object.
@@ -41,13 +51,31 @@ pub(crate) struct Wanted {
 /// 2. Networks; one that overlaps a prefix of the host's own gets no route here,
 ///    and the overlap is reported as a problem of the network.
 /// 3. The endpoints of this host whose tenant and network are known, but for
-///    those that are being removed.
+///    those that are being removed; and those that masters are still to hear of.
+/// 4. The other hosts that this one shares tenants with, and their endpoints.
 pub(crate) fn desired(mirror: &Mirror, around: &Surroundings) -> Wanted {
     let mut wanted = Wanted::default();
     if let Some(global) = mirror.global() {
         wanted.desired.routing = global.forward_mode == ForwardMode::Routing;
         wanted.desired.private_subnet = global.pvt_subnet;
+        wanted.desired.flood = global.flood;
+        wanted.desired.underlay = around.tunnel.map(|address| UnderlaySpec {
+            address,
+            udp_port: global.vxlan_port,
+            mtu: mirror.hosts().filter_map(|host| host.mtu).min(),
+        });
     }
+    let others = mirror.hosts().filter(|host| host.name != around.host);
+    let others = others.map(|host| {
+        (
+            host.name.clone(),
+            HostSpec {
+                address: host.tunnel,
+            },
+        )
+    });
+    wanted.desired.hosts = others.collect();
+    wanted.desired.remote = Arc::clone(&around.remote);
     wanted.desired.tenants = tenants(mirror);
     for network in mirror.networks() {
         let Some(tenant) = mirror.tenant(&network.tenant) else {
@@ -66,12 +94,12 @@ pub(crate) fn desired(mirror: &Mirror, around: &Surroundings) -> Wanted {
             ipv6_subnet: network.ipv6_subnet,
             ipv6_gateway: network.ipv6_gateway,
             mtu: mtu(network, around.mtu),
-            vni: 0,
+            vni: vni(network),
             unreachable_from_host: overlap.is_some(),
         };
         wanted.desired.networks.insert(network.number, spec);
     }
-    for endpoint in mirror.endpoints() {
+    for endpoint in mirror.endpoints().chain(&around.orphans) {
         if endpoint.host != around.host || around.gone.contains(&endpoint.id) {
             continue;
         }
@@ -140,6 +168,14 @@ fn tenants(mirror: &Mirror) -> BTreeMap<u32, TenantSpec> {
         (tenant.number, spec)
     });
     specs.collect()
+}
+
+/// What carries no VXLAN between hosts has no number there.
+fn vni(network: &NetworkView) -> u32 {
+    match network.encap {
+        Encap::Vxlan => network.tag,
+        Encap::Vlan => 0,
+    }
 }
 
 fn mtu(network: &NetworkView, link: u32) -> u32 {

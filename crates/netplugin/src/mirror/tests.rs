@@ -2,7 +2,9 @@
 
 use contiv_model::agent::*;
 
-use super::{Mirror, Surroundings, desired, endpoint_spec};
+use std::sync::Arc;
+
+use super::{Mirror, Remotes, Surroundings, Touched, desired, endpoint_spec};
 
 pub(crate) fn tenant(name: &str, number: u32) -> HostObject {
     HostObject::Tenant(TenantView {
@@ -201,4 +203,115 @@ fn a_subnet_is_found_in_tenant_default_alone() {
             .name,
         "mine"
     );
+}
+
+fn follow(remotes: &mut Remotes, mirror: &mut Mirror) {
+    let touched = mirror.take_touched();
+    remotes.follow(mirror, touched, "h1");
+}
+
+/// What a look at everything comes to.
+fn anew(mirror: &Mirror) -> Remotes {
+    let mut remotes = Remotes::default();
+    remotes.follow(mirror, Touched::All, "h1");
+    remotes
+}
+
+#[test]
+fn endpoints_of_other_hosts_are_followed_one_by_one_and_end_up_as_a_whole_look_says() {
+    let mut m = mirror(vec![
+        tenant("default", 1),
+        network("default", "net", 4, "10.1.2.0/24"),
+        endpoint("here", "default", None, "h1"),
+        endpoint("there", "default", None, "h2"),
+        endpoint("early", "default", Some("web"), "h2"),
+    ]);
+    let mut remotes = Remotes::default();
+    follow(&mut remotes, &mut m);
+    let ids = |remotes: &Remotes| remotes.specs().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(ids(&remotes), ["there"], "no group is known yet");
+
+    let changes = [
+        (vec![group("default", "web", 5, "net")], vec![]),
+        (vec![endpoint("more", "default", None, "h3")], vec![]),
+        (vec![], vec![endpoint("there", "default", None, "h2")]),
+        (vec![endpoint("more", "default", None, "h1")], vec![]),
+    ];
+    let expected = [
+        vec!["early", "there"],
+        vec!["early", "more", "there"],
+        vec!["early", "more"],
+        vec!["early"],
+    ];
+    for (n, ((put, delete), expected)) in (2..).zip(changes.into_iter().zip(expected)) {
+        let delete = delete.iter().map(HostObject::object_ref).collect();
+        let revision = at(n);
+        m.apply(StreamMessage::Change {
+            revision,
+            put,
+            delete,
+        });
+        follow(&mut remotes, &mut m);
+        assert_eq!(ids(&remotes), expected);
+        assert_eq!(remotes.specs(), anew(&m).specs());
+    }
+}
+
+#[test]
+fn what_did_not_change_is_handed_over_as_it_was() {
+    let mut m = mirror(vec![
+        tenant("default", 1),
+        network("default", "net", 4, "10.1.2.0/24"),
+        endpoint("there", "default", None, "h2"),
+    ]);
+    let mut remotes = Remotes::default();
+    follow(&mut remotes, &mut m);
+    let before = remotes.specs();
+    m.apply(StreamMessage::Change {
+        revision: at(2),
+        put: vec![
+            endpoint("there", "default", None, "h2"),
+            group("default", "web", 5, "net"),
+        ],
+        delete: vec![],
+    });
+    follow(&mut remotes, &mut m);
+    assert!(Arc::ptr_eq(&before, &remotes.specs()));
+}
+
+#[test]
+fn other_hosts_are_met_at_their_tunnels_by_what_all_links_take() {
+    let host = |name: &str, last: u8, mtu| {
+        HostObject::Host(HostView {
+            name: name.into(),
+            tunnel: [192, 0, 2, last].into(),
+            mtu,
+        })
+    };
+    let global = HostObject::Global(GlobalView {
+        forward_mode: ForwardMode::Bridge,
+        pvt_subnet: "172.19.0.0/16".parse().unwrap(),
+        vxlan_port: 8472,
+        flood: true,
+    });
+    let m = mirror(vec![
+        global,
+        tenant("default", 1),
+        network("default", "net", 4, "10.1.2.0/24"),
+        host("h2", 2, Some(9000)),
+        host("h3", 3, Some(1400)),
+        host("h4", 4, None),
+    ]);
+    let alone = desired(&m, &here()).desired;
+    assert_eq!(alone.underlay, None);
+    let around = Surroundings {
+        tunnel: Some([192, 0, 2, 1].into()),
+        ..here()
+    };
+    let wanted = desired(&m, &around).desired;
+    let underlay = wanted.underlay.unwrap();
+    assert_eq!((underlay.udp_port, underlay.mtu), (8472, Some(1400)));
+    assert_eq!(wanted.hosts.len(), 3);
+    assert_eq!(wanted.networks[&4].vni, 4);
+    assert!(wanted.flood);
 }

@@ -302,6 +302,7 @@ async fn run(
     let (_counted, counts) = watch::channel(Arc::default());
     let introduction = Introduction {
         plane: plane.clone(),
+        underlay: Arc::default(),
     };
     let relay = Relay {
         host: host.clone(),
@@ -325,6 +326,7 @@ async fn run(
         departures: Arc::clone(&departures),
         metrics: Arc::clone(&metrics),
         outcome,
+        underlay: Arc::default(),
     };
     let reporter = Reporter {
         host_name: HOST.into(),

@@ -44,7 +44,7 @@ impl Plane {
             private_mask: chosen.netmask().octets(),
             host_link: door.inside.index,
             host_mac: door.outside.mac,
-            unused: [0; 6],
+            ..self.config.get(&0)?.unwrap_or_default()
         };
         if self.config.get(&0)? != Some(config) {
             self.config.put(&0, &config)?;

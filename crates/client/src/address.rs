@@ -1,6 +1,7 @@
 //! Where masters are: the addresses a user or a unit file gives.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use hyper::Uri;
@@ -13,7 +14,8 @@ pub const DEFAULT_MASTER: &str = "http://127.0.0.1:9999";
 /// The port of a master that is named by its host alone.
 const DEFAULT_PORT: u16 = 9999;
 
-/// One master, `http://host:port`; `host` and `host:port` are short for it.
+/// One master, `https://host:port`, or `http://host:port` on the loopback. `host` and `host:port`
+/// are short for whichever of the two it then is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MasterAddress(String);
 
@@ -32,6 +34,20 @@ impl MasterAddress {
         format!("{}{path}", self.0)
             .parse()
             .map_err(|e| self.bad(&format!("{path}: {e}")))
+    }
+
+    /// Whether it is spoken to by TLS.
+    pub fn is_secure(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// Whether it is on this machine, by its address or as `localhost`.
+    pub fn is_loopback(&self) -> bool {
+        let authority = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        let host = authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, _)| host);
+        is_loopback(host)
     }
 
     fn bad(&self, reason: &str) -> Error {
@@ -56,17 +72,17 @@ impl FromStr for MasterAddress {
             address: s.to_owned(),
             reason: reason.into(),
         };
-        let rest = match s.split_once("://") {
-            None | Some(("http", _)) => s.trim_start_matches("http://"),
-            Some(("https", _)) => return Err(bad("https is not served yet; use http://")),
-            Some(_) => return Err(bad("the scheme must be http")),
+        let (scheme, rest) = match s.split_once("://") {
+            None => (None, s),
+            Some((scheme @ ("http" | "https"), rest)) => (Some(scheme), rest),
+            Some(_) => return Err(bad("the scheme must be https, or http on the loopback")),
         };
         if rest.is_empty() {
             return Err(bad("it names no host"));
         }
         let uri: Uri = format!("http://{}", rest.trim_end_matches('/'))
             .parse()
-            .map_err(|_| bad("not of the form http://host:port"))?;
+            .map_err(|_| bad("not of the form https://host:port"))?;
         let Some(authority) = uri.authority() else {
             return Err(bad("it names no host"));
         };
@@ -79,16 +95,25 @@ impl FromStr for MasterAddress {
         if uri.path() != "/" || uri.query().is_some() {
             return Err(bad("it must end after the port"));
         }
+        let host = authority.host();
+        let scheme = scheme.unwrap_or(match is_loopback(host) {
+            true => "http",
+            false => "https",
+        });
         // The text after the host decides, since `host:` parses as a host without a port.
-        match authority.port_u16() {
-            Some(port) => Ok(MasterAddress(format!("http://{}:{port}", authority.host()))),
-            None if authority.as_str() == authority.host() => Ok(MasterAddress(format!(
-                "http://{}:{DEFAULT_PORT}",
-                authority.host()
-            ))),
-            None => Err(bad("its port is not a number from 1 to 65535")),
-        }
+        let port = match authority.port_u16() {
+            Some(port) => port,
+            None if authority.as_str() == host => DEFAULT_PORT,
+            None => return Err(bad("its port is not a number from 1 to 65535")),
+        };
+        Ok(MasterAddress(format!("{scheme}://{host}:{port}")))
     }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let plain = host.trim_matches(['[', ']']);
+    let address = plain.parse::<IpAddr>();
+    address.map_or(plain == "localhost", |address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -96,13 +121,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_forms_mean_http_and_port_9999() {
+    fn short_forms_mean_port_9999_and_http_only_on_the_loopback() {
         for (given, meant) in [
             ("http://127.0.0.1:9999", "http://127.0.0.1:9999"),
             ("http://netmaster:9999/", "http://netmaster:9999"),
-            ("netmaster", "http://netmaster:9999"),
+            ("netmaster", "https://netmaster:9999"),
+            ("localhost", "http://localhost:9999"),
+            ("127.0.0.2:1", "http://127.0.0.2:1"),
+            ("[::1]", "http://[::1]:9999"),
+            ("https://[fd00::1]:7", "https://[fd00::1]:7"),
+            ("https://127.0.0.1:7", "https://127.0.0.1:7"),
             ("http://netmaster", "http://netmaster:9999"),
-            ("10.0.0.1:80", "http://10.0.0.1:80"),
+            ("10.0.0.1:80", "https://10.0.0.1:80"),
             ("http://[::1]:9999", "http://[::1]:9999"),
         ] {
             assert_eq!(given.parse::<MasterAddress>().unwrap().to_string(), meant);
@@ -112,7 +142,6 @@ mod tests {
     #[test]
     fn what_cannot_be_a_master_is_refused_with_a_reason() {
         for (given, reason) in [
-            ("https://m:9999", "https"),
             ("ftp://m", "scheme"),
             ("", "host"),
             ("http://", "host"),
@@ -131,7 +160,7 @@ mod tests {
         let list = masters("http://a:1, b:2,").unwrap();
         assert_eq!(
             list.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["http://a:1", "http://b:2"]
+            ["http://a:1", "https://b:2"]
         );
         assert!(masters("").unwrap().is_empty());
     }

@@ -1,6 +1,7 @@
 //! What can go wrong between a client and its masters.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use contiv_model::inspect::ApiError;
@@ -15,6 +16,14 @@ pub enum Error {
     /// The list of masters is empty.
     #[error("no master is named; give at least one, such as http://127.0.0.1:9999")]
     NoMaster,
+
+    /// A token that no header can carry.
+    #[error("the token has characters that no token has; copy it anew")]
+    BadToken,
+
+    /// Keys or certificates that are no use.
+    #[error(transparent)]
+    Identity(#[from] contiv_identity::Error),
 
     /// A name that cannot be part of a path.
     #[error("{what} is empty; give its name")]
@@ -93,6 +102,11 @@ impl Error {
         }
     }
 
+    /// Whether the master does not know, or does not trust, who asks.
+    pub fn is_denied(&self) -> bool {
+        matches!(self.status(), Some(401 | 403))
+    }
+
     /// The offending field of a refused request, by its JSON name.
     pub fn field(&self) -> Option<&str> {
         match self {
@@ -115,10 +129,19 @@ impl fmt::Display for Attempts<'_> {
 /// The cause below all layers: what hyper adds on top names only its own layers.
 pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
+    loop {
+        // What an I/O error carries is not among its sources, but their sources are.
+        let carried = cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        if let Some(tls) = carried.and_then(|carried| carried.downcast_ref::<rustls::Error>()) {
+            return contiv_identity::human(tls);
+        }
+        match cause.source() {
+            Some(deeper) => cause = deeper,
+            None => return cause.to_string(),
+        }
     }
-    cause.to_string()
 }
 
 /// How a time-out reads in an [`Attempt`].

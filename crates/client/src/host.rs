@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use contiv_model::agent::{
     AddressGrant, AddressRelease, AddressRequest, DockerNetwork, EndpointGrant, EndpointRequest,
-    HostStatus, Register, Registered, Revision,
+    EventBatch, HitsReport, HostStatus, Register, Registered, Reported, Revision,
 };
 use hyper::Method;
 use serde_json::Value;
@@ -121,12 +121,21 @@ impl HostClient {
     }
 
     /// Reports what the host has applied and what hinders it.
-    pub async fn report(&self, status: &HostStatus) -> Result<(), Error> {
+    pub async fn report(&self, status: &HostStatus) -> Result<Reported, Error> {
         let path = format!("{}/status", self.base);
-        self.client
-            .post_json::<_, Value>(&path, status)
-            .await
-            .map(drop)
+        self.client.post_json(&path, status).await
+    }
+
+    /// Reports what rules have decided since the last such report.
+    pub async fn report_hits(&self, hits: &HitsReport) -> Result<Reported, Error> {
+        let path = format!("{}/hits", self.base);
+        self.client.post_json(&path, hits).await
+    }
+
+    /// Reports events.
+    pub async fn report_events(&self, events: &EventBatch) -> Result<Reported, Error> {
+        let path = format!("{}/events", self.base);
+        self.client.post_json(&path, events).await
     }
 
     fn path(&self, collection: &str, what: &'static str, id: &str) -> Result<String, Error> {

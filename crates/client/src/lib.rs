@@ -2,16 +2,19 @@
 //! hosts, over one pool of kept connections.
 //!
 //! [`Client`] takes one or several masters and tries them in order within one
-//! deadline per call; [`Error`] says which were tried and what was answered.
+//! deadline per call, by TLS wherever they are not on the loopback ([`Access`] says whom it
+//! believes and what it shows); [`Error`] says which were tried and what was answered.
 //! [`Object`] ties the configuration objects of `contiv_model` to their place
 //! in the API, [`HostClient`] speaks for one host, and [`MessageStream`] is the
 //! stream of changes to it. It decides nothing: what to do about a refusal is
 //! the caller's business.
 
+mod access;
 mod address;
 mod error;
 mod fabric;
 mod host;
+mod identity;
 mod object;
 mod stream;
 mod transport;
@@ -19,6 +22,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Access, Token};
 pub use address::{DEFAULT_MASTER, MasterAddress, masters};
 pub use error::{Attempt, Error};
 pub use fabric::{AddressEntry, EndpointEntry, HostEntry, Version};

@@ -8,21 +8,23 @@ use bytes::Bytes;
 use contiv_model::inspect::ApiError;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::{Instant, timeout_at};
 
+use crate::access::Access;
 use crate::address::{MasterAddress, masters};
 use crate::error::{Attempt, Error, root_cause, too_slow};
 
 /// An answer larger than this is not one of ours.
 const MAX_ANSWER: usize = 64 << 20;
 
-type Http = hyper_util::client::legacy::Client<HttpConnector, Full<Bytes>>;
+type Http = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// How long a caller is ready to wait.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,8 @@ struct Shared {
     /// The master that answered last; the next call starts with it.
     preferred: AtomicUsize,
     timeouts: Timeouts,
+    /// `Bearer …`, for masters that are known by their certificate.
+    authorization: Option<HeaderValue>,
     http: Http,
 }
 
@@ -70,19 +74,30 @@ impl Default for Timeouts {
 }
 
 impl Client {
-    /// A client of the masters of a comma-separated list.
+    /// A client of the masters of a comma-separated list, all on the loopback.
     pub fn new(list: &str, timeouts: Timeouts) -> Result<Client, Error> {
-        Client::of(masters(list)?, timeouts)
+        Client::of(masters(list)?, timeouts, &Access::default())
     }
 
     /// A client of these masters. Must be called inside a Tokio runtime.
-    pub fn of(masters: Vec<MasterAddress>, timeouts: Timeouts) -> Result<Client, Error> {
+    pub fn of(
+        masters: Vec<MasterAddress>,
+        timeouts: Timeouts,
+        access: &Access,
+    ) -> Result<Client, Error> {
         if masters.is_empty() {
             return Err(Error::NoMaster);
         }
+        access.check(&masters)?;
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(timeouts.connect));
         connector.set_nodelay(true);
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(access.config()?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(60))
@@ -91,6 +106,7 @@ impl Client {
             masters,
             preferred: AtomicUsize::new(0),
             timeouts,
+            authorization: access.authorization()?,
             http,
         };
         Ok(Client {
@@ -101,6 +117,21 @@ impl Client {
     /// The masters, for messages.
     pub fn masters(&self) -> &[MasterAddress] {
         &self.shared.masters
+    }
+
+    /// One client per master, for what each of them is to hear. They share this one's
+    /// connections.
+    pub fn each(&self) -> Vec<Client> {
+        let of = |master: &MasterAddress| Client {
+            shared: Arc::new(Shared {
+                masters: vec![master.clone()],
+                preferred: AtomicUsize::new(0),
+                timeouts: self.shared.timeouts,
+                authorization: self.shared.authorization.clone(),
+                http: self.shared.http.clone(),
+            }),
+        };
+        self.shared.masters.iter().map(of).collect()
     }
 
     pub(crate) fn timeouts(&self) -> Timeouts {
@@ -167,7 +198,13 @@ impl Client {
             let master = &masters[index];
             let left = deadline.saturating_duration_since(Instant::now());
             let share = left / u32::try_from(masters.len() - step).unwrap_or(u32::MAX);
-            let request = request(&method, master, path, &body)?;
+            let mut request = request(&method, master, path, &body)?;
+            if let Some(authorization) = self.shared.authorization.as_ref()
+                && master.is_secure()
+            {
+                let headers = request.headers_mut();
+                headers.insert(AUTHORIZATION, authorization.clone());
+            }
             match self.send(request, share).await {
                 Ok(response) => {
                     let status = response.status();

@@ -134,16 +134,13 @@ impl Event {
 
 /// How many events an endpoint may still cause, and how many it caused in vain. 16 bytes.
 ///
-/// Programs change each field in one step, so that processors need not wait for each other and
-/// nothing is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Limit {
     /// When the budget will be whole again, in nanoseconds.
     pub whole: u64,
     /// Events that were not told.
-    pub suppressed: u32,
-    pub unused: u32,
+    pub suppressed: u64,
 }
 
 impl Limit {

@@ -23,6 +23,7 @@
 use crate::config::{Config, DEFAULT_TENANT};
 use crate::counter::Reason;
 use crate::endpoint::{AddressKey, Endpoint, Target};
+use crate::event::Event;
 use crate::flow::{Flow, FlowKey};
 use crate::policy::{Action, Direction, Query, UDP, Verdict};
 use crate::tenant::{Network, PrefixKey, Tenant};
@@ -66,6 +67,62 @@ pub struct Connection {
     pub reply: Flow,
 }
 
+/// What policy says of a connection beside its verdict. 12 bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Remarks {
+    /// [`LOG`](Self::LOG), and how staged rules would decide, as in [`Event::flags`].
+    pub flags: u32,
+    /// The rule by which staged policies would decide otherwise for the opener; 0 for none.
+    pub staged_opener_rule: u32,
+    /// As above, for the accepter.
+    pub staged_accepter_rule: u32,
+}
+
+impl Remarks {
+    /// A rule that decided asks for an event.
+    pub const LOG: u32 = 1;
+
+    /// Nothing to tell.
+    pub const NONE: Remarks = Remarks {
+        flags: 0,
+        staged_opener_rule: 0,
+        staged_accepter_rule: 0,
+    };
+
+    /// Whether staged policies would decide otherwise.
+    #[inline(always)]
+    pub const fn is_staged(&self) -> bool {
+        self.staged_opener_rule | self.staged_accepter_rule != 0
+    }
+
+    #[inline(always)]
+    fn note(&mut self, verdict: &Verdict, direction: Direction) {
+        if verdict.log {
+            self.flags |= Self::LOG;
+        }
+        let Some(staged) = verdict.staged else {
+            return;
+        };
+        let denies = matches!(staged.action, Action::Deny);
+        // The same by another rule is nothing else for the connection.
+        if denies == matches!(verdict.action, Action::Deny) {
+            return;
+        }
+        let (rule, flag) = match direction {
+            Direction::Out => (&mut self.staged_opener_rule, Event::STAGED_OPENER_DENIES),
+            Direction::In => (
+                &mut self.staged_accepter_rule,
+                Event::STAGED_ACCEPTER_DENIES,
+            ),
+        };
+        *rule = staged.rule;
+        if denies {
+            self.flags |= flag as u32;
+        }
+    }
+}
+
 /// The network that an address of the tenant belongs to.
 #[inline(always)]
 pub fn network_of<'a, F: Fabric>(
@@ -84,6 +141,7 @@ pub fn network_of<'a, F: Fabric>(
 pub struct Judgement {
     pub connection: Connection,
     pub query: Query,
+    pub remarks: Remarks,
 }
 
 impl Judgement {
@@ -103,6 +161,7 @@ impl Judgement {
             protocol: 0,
             port: 0,
         },
+        remarks: Remarks::NONE,
     };
 }
 
@@ -325,6 +384,7 @@ fn send<F: Fabric>(
     let verdict = fabric.verdict(query);
     judgement.connection.forward.opener_rule = verdict.rule;
     judgement.connection.reply.opener_rule = verdict.rule;
+    judgement.remarks.note(&verdict, Direction::Out);
     enforce(&mut judgement.connection, verdict, Reason::PolicyOut)
 }
 
@@ -348,6 +408,7 @@ fn receive<F: Fabric>(
     let verdict = fabric.verdict(query);
     judgement.connection.forward.accepter_rule = verdict.rule;
     judgement.connection.reply.accepter_rule = verdict.rule;
+    judgement.remarks.note(&verdict, Direction::In);
     enforce(&mut judgement.connection, verdict, Reason::PolicyIn)
 }
 

@@ -2,11 +2,12 @@
 
 use contiv_datapath_abi::counter::Reason;
 use contiv_datapath_abi::flow::Flow;
-use contiv_datapath_abi::opening::{self, Connection, Opening};
+use contiv_datapath_abi::opening::{self, Connection, Opening, Remarks};
 use contiv_datapath_abi::packet::{Kind, Packet};
 use contiv_datapath_abi::policy::TCP;
 
 use crate::deliver::now;
+use crate::event;
 use crate::maps::{ENDPOINTS, FLOWS, Scratch, scratch};
 use crate::tables::Host;
 use crate::tunnel;
@@ -20,6 +21,8 @@ pub struct Sender {
     pub serial: u32,
     /// As in [`Opening::by`].
     pub by: u32,
+    /// Bytes of the packet.
+    pub length: u32,
 }
 
 /// Finds what to do with a packet whose flow is unknown or not valid any more; then the table has
@@ -69,6 +72,9 @@ pub extern "C" fn admit_packet(packet: *const Packet, sender: *const Sender) -> 
     }
     if let Err(reason) = opening::judge(&Host, opening, judgement) {
         return reason.code();
+    }
+    if judgement.remarks != Remarks::NONE {
+        event::judged(judgement, opening, sender.length, known);
     }
     write_down(opening, &mut judgement.connection, known)
 }

@@ -13,7 +13,7 @@ use contiv_datapath_abi::packet::{
 
 use crate::admit::{Sender, admit, is_forgotten};
 use crate::deliver::{address_link, pass_router, size, touch};
-use crate::drop::drop;
+use crate::drop::{Whose, drop};
 use crate::maps::{CONFIG, ENDPOINTS, FLOWS, INTERFACES, TENANTS};
 use crate::skb::Skb;
 use crate::{answer, broadcast, errors, fragment, translate, tunnel};
@@ -25,15 +25,22 @@ pub fn run(skb: &Skb) -> i32 {
         .copied()
         .unwrap_or(0);
     let endpoint = ENDPOINTS.get(slot).filter(|_| slot != 0);
-    let Some(endpoint) = endpoint else {
-        return drop(0, Reason::UnknownInterface.code());
+    let mut whose = Whose {
+        slot,
+        serial: 0,
+        by_host: false,
     };
+    let Some(endpoint) = endpoint else {
+        whose.slot = 0;
+        return drop(skb, &whose, Reason::UnknownInterface.code());
+    };
+    whose.serial = endpoint.serial;
     let outcome = match sends(skb, slot, endpoint) {
         Ok(outcome) => outcome,
         Err(reason) => reason.code(),
     };
     if outcome < 0 {
-        drop(endpoint.serial, outcome)
+        drop(skb, &whose, outcome)
     } else {
         outcome
     }
@@ -176,6 +183,7 @@ fn first(skb: &Skb, packet: &Packet, endpoint: &Endpoint, slot: u32) -> i32 {
         slot,
         serial: endpoint.serial,
         by: 0,
+        length: skb.len(),
     };
     let outcome = admit(packet, &sender);
     if outcome == Reason::Gateway.code() && packet.is_ping() {

@@ -14,7 +14,7 @@ use contiv_datapath_abi::{Address, Words, config};
 
 use crate::admit::{Sender, admit, is_forgotten};
 use crate::deliver::{address_link, touch};
-use crate::drop::drop;
+use crate::drop::{Whose, drop};
 use crate::from_endpoint::{own, parse};
 use crate::maps::{ENDPOINTS, FLOWS, TENANTS};
 use crate::skb::Skb;
@@ -23,36 +23,43 @@ use crate::{answer, errors, fragment, translate};
 
 #[inline(always)]
 pub fn run(skb: &Skb) -> i32 {
+    let mut whose = Whose {
+        slot: 0,
+        serial: 0,
+        by_host: true,
+    };
     let Some(link) = packet::link(skb) else {
-        return drop(0, Reason::Malformed.code());
+        return drop(skb, &whose, Reason::Malformed.code());
     };
     match link.ethertype {
         ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => {}
-        ETHERTYPE_ARP => return counted(0, answer::arp_of_host(skb)),
-        _ => return drop(0, Reason::UnknownProtocol.code()),
+        ETHERTYPE_ARP => return counted(skb, &whose, answer::arp_of_host(skb)),
+        _ => return drop(skb, &whose, Reason::UnknownProtocol.code()),
     }
     let mut place = MaybeUninit::uninit();
     let packet = match parse(skb, 0, link.ethertype, &mut place) {
         Ok(packet) => packet,
-        Err(reason) => return drop(0, reason.code()),
+        Err(reason) => return drop(skb, &whose, reason.code()),
     };
     if packet.kind == Kind::Neighbour || packet.to_many() {
-        return counted(0, of_link(skb, packet));
+        return counted(skb, &whose, of_link(skb, packet));
     }
     let (slot, by) = match addressee(&packet.key.destination.address()) {
         Some(found) => found,
-        None => return drop(0, Reason::UnknownAddress.code()),
+        None => return drop(skb, &whose, Reason::UnknownAddress.code()),
     };
     let Some(endpoint) = ENDPOINTS.get(slot) else {
-        return drop(0, Reason::UnknownAddress.code());
+        return drop(skb, &whose, Reason::UnknownAddress.code());
     };
-    counted(endpoint.serial, sends(skb, packet, endpoint, slot, by))
+    whose.slot = slot;
+    whose.serial = endpoint.serial;
+    counted(skb, &whose, sends(skb, packet, endpoint, slot, by))
 }
 
 #[inline(always)]
-fn counted(serial: u32, outcome: i32) -> i32 {
+fn counted(skb: &Skb, whose: &Whose, outcome: i32) -> i32 {
     if outcome < 0 {
-        drop(serial, outcome)
+        drop(skb, whose, outcome)
     } else {
         outcome
     }
@@ -128,6 +135,7 @@ fn sends(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, slot: u32, by: u32
                 slot,
                 serial: 0,
                 by,
+                length: skb.len(),
             },
         );
         if outcome < 0 {

@@ -10,13 +10,16 @@
 //! changed by helpers.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 
 mod admit;
 mod answer;
+mod atomic;
 mod broadcast;
 mod deliver;
 mod drop;
 mod errors;
+mod event;
 mod fragment;
 mod from_endpoint;
 mod from_host;

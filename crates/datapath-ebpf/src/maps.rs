@@ -3,10 +3,11 @@
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::Key;
-use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap};
+use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use contiv_datapath_abi::config::Config;
 use contiv_datapath_abi::counter::{self, DropKey};
 use contiv_datapath_abi::endpoint::{self, AddressKey, Endpoint, Members, Target};
+use contiv_datapath_abi::event::{self, Event, Limits};
 use contiv_datapath_abi::flow::{self, Flow, FlowKey, Fragment, FragmentKey};
 use contiv_datapath_abi::opening::{Judgement, Opening};
 use contiv_datapath_abi::policy::{
@@ -67,6 +68,12 @@ pub static FRAGMENTS: LruHashMap<FragmentKey, Fragment> =
 pub static DROPS: PerCpuHashMap<DropKey, u64> =
     PerCpuHashMap::with_max_entries(counter::DROPS, BPF_F_NO_PREALLOC);
 
+#[map(name = "events")]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(event::RING, 0);
+
+#[map(name = "event_limits")]
+pub static EVENT_LIMITS: Array<Limits> = Array::with_max_entries(endpoint::SLOTS, 0);
+
 #[map(name = "pol_subjects")]
 pub static POLICY_SUBJECTS: HashMap<SubjectKey, Sides<Subject>> =
     HashMap::with_max_entries(policy::SUBJECTS, BPF_F_NO_PREALLOC);
@@ -116,6 +123,16 @@ pub fn scratch() -> Option<&'static mut Scratch> {
 /// One per processor. No program interrupts another one on the same processor.
 #[map(name = "scratch")]
 static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// The processor's own, for the event that is told at the moment.
+#[inline(always)]
+pub fn event_room() -> Option<&'static mut Event> {
+    // SAFETY: nobody else uses the entry while a program runs, and events are told one by one.
+    EVENT.get_ptr_mut(0).map(|event| unsafe { &mut *event })
+}
+
+#[map(name = "event")]
+static EVENT: PerCpuArray<Event> = PerCpuArray::with_max_entries(1, 0);
 
 /// Keys of the policy's maps, which the stack has no room for either.
 #[repr(C)]

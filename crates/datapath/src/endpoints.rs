@@ -92,6 +92,13 @@ impl Endpoints {
         self.by_id.iter().map(|(id, local)| (id.as_str(), local))
     }
 
+    /// The id of the one with this serial.
+    pub(crate) fn id_of(&self, serial: u32) -> Option<&str> {
+        let mut all = self.by_id.iter();
+        let found = all.find(|(_, local)| local.row.serial == serial)?;
+        Some(found.0.as_str())
+    }
+
     /// The serials of those that exist.
     pub(crate) fn serials(&self) -> BTreeSet<u32> {
         self.by_id.values().map(|local| local.row.serial).collect()

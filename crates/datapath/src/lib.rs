@@ -9,6 +9,8 @@
 //! - `pins`, `attach`: where they are kept, and how they come to links.
 //! - `endpoints`, `tenants`, `policies`, `host_addresses`: what fills the maps.
 //! - `flows`: what leaves them.
+//! - `events`: what programs tell.
+//! - `trace`: what the tables say about a connection, for people who ask.
 //! - `door`, `private`, `firewall`, `sysctl`, `taken`: the host's own side.
 //! - `netlink`, `bpf`: the kernel's calls.
 //!
@@ -21,9 +23,11 @@ mod cleanup;
 mod door;
 mod endpoints;
 mod error;
+mod events;
 mod firewall;
 mod flows;
 mod host_addresses;
+mod life;
 mod names;
 mod netlink;
 mod pins;
@@ -37,11 +41,14 @@ mod sysctl;
 mod taken;
 mod tenants;
 mod totals;
+mod trace;
 
 pub use cleanup::cleanup;
 pub use error::Error;
+pub use events::{EventReader, event};
 pub use plane::{Attach, EndpointFacts, Options, Plane};
 pub use private::STAND_INS;
 pub use shortfall::{Cause, Shortfall, Subject};
 pub use taken::Taken;
 pub use totals::{FlowUse, RuleTotals, Tally};
+pub use trace::{Connection, Finding, Holder, Kernel};

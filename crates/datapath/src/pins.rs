@@ -127,6 +127,11 @@ impl Pins {
         Ok(Table::new(name, map))
     }
 
+    /// Where a map is pinned.
+    pub(crate) fn map(&self, name: &str) -> PathBuf {
+        self.maps().join(name)
+    }
+
     /// Where the link that runs a program at an interface is pinned.
     pub(crate) fn link(&self, interface: &str) -> PathBuf {
         self.links().join(interface)

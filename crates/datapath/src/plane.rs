@@ -254,6 +254,15 @@ impl Plane {
         Ok(all)
     }
 
+    pub(crate) fn pins(&self) -> &Pins {
+        &self.pins
+    }
+
+    /// The id of the endpoint of this serial, if it still exists.
+    pub(crate) fn endpoint_of_serial(&self, serial: u32) -> Option<&str> {
+        self.endpoints.id_of(serial)
+    }
+
     /// What each rule has decided, by number; numbers below 16 are the built-in defaults, of all
     /// tenants together. Grows only, and outlives the agent.
     pub fn rule_totals(&mut self) -> Result<BTreeMap<u32, RuleTotals>, Error> {

@@ -66,6 +66,11 @@ impl<'a> Draft<'a> {
         self.writes.insert(key.to_string(), None);
     }
 
+    /// Whether nothing is to be written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
     pub(crate) fn answer<A>(self, answer: A) -> Decision<A> {
         let compare = |(key, number)| Compare { key, number };
         let write = |(key, value)| match value {
@@ -75,6 +80,7 @@ impl<'a> Draft<'a> {
         let transaction = Transaction {
             compares: self.compares.into_iter().map(compare).collect(),
             writes: self.writes.into_iter().map(write).collect(),
+            ..Transaction::default()
         };
         Decision {
             transaction,

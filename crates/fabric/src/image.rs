@@ -14,6 +14,7 @@ pub use addresses::AddressOwner;
 pub use applied::{Applied, Before};
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use contiv_model::Invalid;
 use contiv_model::agent::DockerNetwork;
@@ -22,10 +23,11 @@ use contiv_store::{Entry, Write};
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
+use crate::identity::Identity;
 use crate::key::{Key, Numbered};
 use crate::record::{
-    Counter, EndpointRecord, GlobalRecord, GroupRecord, NetworkRecord, Owner, PolicyRecord,
-    RuleRecord, TenantRecord,
+    Counter, EndpointRecord, GlobalRecord, GroupRecord, HostRecord, NetworkRecord, Owner,
+    PolicyRecord, RuleRecord, TenantRecord,
 };
 use addresses::Addresses;
 use index::Indexes;
@@ -60,10 +62,13 @@ pub struct Image {
     rules: BTreeMap<String, KnownRule>,
     endpoints: BTreeMap<String, EndpointRecord>,
     docker_networks: BTreeMap<String, DockerNetwork>,
+    hosts: BTreeMap<String, HostRecord>,
+    tunnels: BTreeMap<Ipv4Addr, String>,
     owners: BTreeMap<(Numbered, u32), String>,
     counters: BTreeMap<Numbered, u32>,
     vlans: BTreeMap<u32, String>,
     vxlans: BTreeMap<u32, String>,
+    identity: Identity,
     addresses: Addresses,
     indexes: Indexes,
 }
@@ -145,6 +150,13 @@ impl Image {
             Key::DockerNetwork(id) => {
                 self.docker_networks.insert(id, read(key, value)?);
             }
+            Key::Host(name) => {
+                self.hosts.insert(name, read(key, value)?);
+            }
+            Key::Tunnel(address) => {
+                let owner: Owner = read(key, value)?;
+                self.tunnels.insert(address, owner.owner);
+            }
             Key::Number(of, number) => {
                 let owner: Owner = read(key, value)?;
                 self.owners.insert((of, number), owner.owner);
@@ -161,6 +173,7 @@ impl Image {
                 self.addresses
                     .insert(network, address, read(key, value)?, number);
             }
+            Key::Identity(place) => self.identity.put(place, key, value)?,
             Key::FabricGuard | Key::TenantGuard(_) | Key::NetworkGuard(_) | Key::PolicyGuard(_) => {
             }
         }
@@ -195,6 +208,11 @@ impl Image {
                 Before::Endpoint(record)
             }),
             Key::DockerNetwork(id) => self.docker_networks.remove(id).map(Before::DockerNetwork),
+            Key::Host(name) => self.hosts.remove(name).map(Before::Host),
+            Key::Tunnel(address) => {
+                self.tunnels.remove(address);
+                return;
+            }
             Key::Number(of, number) => {
                 self.owners.remove(&(*of, *number));
                 return;
@@ -209,6 +227,10 @@ impl Image {
             }
             Key::Address(network, address) => {
                 self.addresses.remove(*network, *address);
+                return;
+            }
+            Key::Identity(place) => {
+                self.identity.delete(place);
                 return;
             }
             Key::FabricGuard | Key::TenantGuard(_) | Key::NetworkGuard(_) | Key::PolicyGuard(_) => {
@@ -234,7 +256,7 @@ fn known<R: DeserializeOwned, P>(
     }
 }
 
-fn read<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, Error> {
+pub(crate) fn read<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(value).map_err(|error| Error::Record {
         key: key.to_owned(),
         reason: error.to_string(),

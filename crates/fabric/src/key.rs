@@ -10,10 +10,13 @@
 //! | `/objects/rules/T:P:R` | [`RuleRecord`] |
 //! | `/endpoints/ID` | [`EndpointRecord`] |
 //! | `/docker-networks/ID` | [`DockerNetwork`](contiv_model::agent::DockerNetwork) |
+//! | `/hosts/NAME` | [`HostRecord`] |
+//! | `/tunnels/ADDRESS` | [`Owner`]: the host that is reached there |
 //! | `/numbers/{tenants,networks,groups,rules}/NUMBER` | [`Owner`]: the object that has the number |
 //! | `/counters/{tenants,networks,groups,rules}` | [`Counter`]: the number given last |
 //! | `/tags/{vlan,vxlan}/TAG` | [`Owner`]: the network that has the tag |
 //! | `/addresses/NUMBER/ADDRESS` | [`AddressState`], below its network's number |
+//! | `/identity/…` | see [`Place`] |
 //! | `/guards/fabric`, `/guards/tenants/T`, `/guards/networks/NUMBER`, `/guards/policies/T:P` | [`Guard`] |
 //!
 //! A compare sees one key, yet "no group is in this network" is about keys that do
@@ -24,16 +27,17 @@
 //! that of the policy's last change.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 #[allow(unused_imports, reason = "the table above links to it")]
 use contiv_ipam::AddressState;
 use contiv_model::agent::Encap;
 
+use crate::identity::Place;
 #[allow(unused_imports, reason = "the table above links to them")]
 use crate::record::{
-    Counter, EndpointRecord, GlobalRecord, GroupRecord, Guard, NetworkRecord, Owner, PolicyRecord,
-    RuleRecord, TenantRecord,
+    Counter, EndpointRecord, GlobalRecord, GroupRecord, Guard, HostRecord, NetworkRecord, Owner,
+    PolicyRecord, RuleRecord, TenantRecord,
 };
 
 /// A place in the store, parsed.
@@ -47,11 +51,15 @@ pub enum Key {
     Rule(String),
     Endpoint(String),
     DockerNetwork(String),
+    Host(String),
+    /// The host that is reached at an address.
+    Tunnel(Ipv4Addr),
     Number(Numbered, u32),
     Counter(Numbered),
     Tag(Encap, u32),
     /// An address of the network that has this number.
     Address(u32, IpAddr),
+    Identity(Place),
     FabricGuard,
     TenantGuard(String),
     NetworkGuard(u32),
@@ -105,11 +113,14 @@ impl fmt::Display for Key {
             Key::Rule(name) => write!(f, "/objects/rules/{name}"),
             Key::Endpoint(id) => write!(f, "/endpoints/{id}"),
             Key::DockerNetwork(id) => write!(f, "/docker-networks/{id}"),
+            Key::Host(name) => write!(f, "/hosts/{name}"),
+            Key::Tunnel(address) => write!(f, "/tunnels/{address}"),
             Key::Number(of, number) => write!(f, "/numbers/{}/{number}", of.word()),
             Key::Counter(of) => write!(f, "/counters/{}", of.word()),
             Key::Tag(Encap::Vlan, tag) => write!(f, "/tags/vlan/{tag}"),
             Key::Tag(Encap::Vxlan, tag) => write!(f, "/tags/vxlan/{tag}"),
             Key::Address(network, address) => write!(f, "/addresses/{network}/{address}"),
+            Key::Identity(place) => fmt::Display::fmt(place, f),
             Key::FabricGuard => f.write_str("/guards/fabric"),
             Key::TenantGuard(name) => write!(f, "/guards/tenants/{name}"),
             Key::NetworkGuard(number) => write!(f, "/guards/networks/{number}"),
@@ -136,11 +147,14 @@ impl Key {
             ("docker-networks", _) => {
                 Key::DockerNetwork(key.strip_prefix("/docker-networks/")?.to_owned())
             }
+            ("hosts", _) => Key::Host(key.strip_prefix("/hosts/")?.to_owned()),
+            ("tunnels", address) => Key::Tunnel(address.parse().ok()?),
             ("numbers", of) => Key::Number(Numbered::parse(of)?, number()?),
             ("counters", of) => Key::Counter(Numbered::parse(of)?),
             ("tags", "vlan") => Key::Tag(Encap::Vlan, number()?),
             ("tags", "vxlan") => Key::Tag(Encap::Vxlan, number()?),
             ("addresses", network) => Key::Address(network.parse().ok()?, third?.parse().ok()?),
+            ("identity", _) => Key::Identity(Place::parse(second, third)?),
             ("guards", "fabric") => Key::FabricGuard,
             ("guards", "tenants") => Key::TenantGuard(named()?),
             ("guards", "networks") => Key::NetworkGuard(number()?),
@@ -166,12 +180,18 @@ mod tests {
             Key::Rule("blue:web:1".into()),
             Key::Endpoint("a/b/c".into()),
             Key::DockerNetwork("0123".into()),
+            Key::Host("h1.example".into()),
+            Key::Tunnel("192.0.2.7".parse().unwrap()),
             Key::Number(Numbered::Rules, 16),
             Key::Counter(Numbered::Groups),
             Key::Tag(Encap::Vlan, 4094),
             Key::Tag(Encap::Vxlan, 1),
             Key::Address(7, "10.1.1.1".parse().unwrap()),
             Key::Address(7, "fd00::1".parse().unwrap()),
+            Key::Identity(Place::Authority),
+            Key::Identity(Place::Admin),
+            Key::Identity(Place::Token("0a".into())),
+            Key::Identity(Place::Certificate("h/1".into())),
             Key::FabricGuard,
             Key::TenantGuard("blue".into()),
             Key::NetworkGuard(7),

@@ -10,6 +10,7 @@
 //! - [`snapshot`] is what a host is to know, [`change`] the difference that commits
 //!   make to it: `snapshot(before) + change = snapshot(after)`.
 //! - [`oper`] is what inspect documents say, from the image and from [`HostReports`].
+//! - [`reach`] is who may reach whom, and why.
 //!
 //! No clock, no chance, no I/O: uids, times and what hosts report are arguments. A
 //! transaction compares every key that its decision relied on, so a decision on an
@@ -20,9 +21,11 @@
 mod decide;
 mod decision;
 mod error;
+pub mod identity;
 mod image;
 mod key;
 pub mod oper;
+pub mod reach;
 pub mod record;
 mod refusal;
 mod reports;
@@ -31,10 +34,11 @@ mod view;
 mod world;
 
 pub use decide::{
-    Presets, apply, bootstrap, delete_docker_network, delete_endpoint, delete_global, delete_group,
-    delete_network, delete_policy, delete_rule, delete_tenant, expire, put_docker_network,
-    put_endpoint, put_global, put_group, put_network, put_policy, put_rule, put_tenant,
-    release_address, request_address, settle,
+    Join, Presets, apply, bootstrap, collect_boots, collect_host, delete_docker_network,
+    delete_endpoint, delete_global, delete_group, delete_network, delete_policy, delete_rule,
+    delete_tenant, expel, expire, found_admin, found_authority, hear_host, join,
+    put_docker_network, put_endpoint, put_global, put_group, put_network, put_policy, put_rule,
+    put_tenant, put_token, register_host, release_address, request_address, rotate_admin, settle,
 };
 pub use decision::{Decided, Decision};
 pub use error::Error;
@@ -45,4 +49,6 @@ pub use image::{
 pub use key::{Key, Numbered};
 pub use refusal::{Kind, Refusal};
 pub use reports::{HostReport, HostReports};
-pub use view::{HostChange, change, snapshot};
+pub use view::{
+    Audience, Delta, HostChange, change, common, known_tenants, of_tenant, own, snapshot,
+};

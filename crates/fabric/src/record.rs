@@ -94,9 +94,32 @@ pub struct EndpointRecord {
     pub network: String,
     pub group: Option<String>,
     pub host: String,
+    /// The boot of the host that it was made in; empty when the host had not registered.
+    #[serde(default)]
+    pub boot_id: String,
     pub ipv4: Ipv4Addr,
     pub ipv6: Option<Ipv6Addr>,
     pub mac: Mac,
+}
+
+/// A host that has registered, until it is removed or lost for too long.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HostRecord {
+    pub name: String,
+    /// Milliseconds since 1970.
+    pub created: u64,
+    /// Where others send what is for its endpoints; no other host has it.
+    pub tunnel: Option<Ipv4Addr>,
+    /// Where people find it.
+    pub control: Option<IpAddr>,
+    pub boot_id: String,
+    /// When it registered first in this boot, in milliseconds since 1970.
+    pub since: u64,
+    pub agent_version: String,
+    /// When some master last took note that it reports, in milliseconds since 1970. Masters
+    /// do so now and then only: what is told from it is that it has changed.
+    pub heard: u64,
 }
 
 impl EndpointRecord {

@@ -13,6 +13,8 @@ pub enum Kind {
     NotFound,
     /// It stands against what exists: change that first.
     Conflict,
+    /// The requester has not proved that it may.
+    Denied,
     /// The object is not, or no longer, the one that the requester saw.
     PreconditionFailed,
 }
@@ -39,6 +41,10 @@ impl Refusal {
 
     pub(crate) fn conflict(field: &str, message: impl fmt::Display) -> Refusal {
         Refusal::new(Kind::Conflict, field, message)
+    }
+
+    pub(crate) fn denied(field: &str, message: impl fmt::Display) -> Refusal {
+        Refusal::new(Kind::Denied, field, message)
     }
 
     /// What is right by itself, but stands against what exists.

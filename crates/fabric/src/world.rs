@@ -7,8 +7,11 @@ mod steps;
 pub(crate) use steps::{HOSTS, step};
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
-use contiv_model::agent::{AddressRelease, AddressRequest, DockerNetwork, EndpointRequest};
+use contiv_model::agent::{
+    AddressRelease, AddressRequest, DockerNetwork, EndpointRequest, Register, STREAM_VERSION,
+};
 use contiv_model::object::{EndpointGroup, Global, Network, Policy, Rule, Tenant};
 use contiv_store::{Entry, Transaction, Write};
 
@@ -45,10 +48,27 @@ pub(crate) enum Step {
     DeleteEndpoint(&'static str, String),
     PutDockerNetwork(DockerNetwork),
     DeleteDockerNetwork(&'static str, String),
+    /// A host, its boot and its tunnel address.
+    Register(&'static str, &'static str, Option<Ipv4Addr>),
+    CollectBoots(&'static str),
+    CollectHost(&'static str),
     /// Addresses that are tentative for so long are free again.
     Expire(u64),
     /// How many commits each host is behind.
     Settle(Vec<(&'static str, u64)>),
+}
+
+/// The first words of a host in this boot.
+pub(crate) fn register(boot: &str, tunnel: Option<Ipv4Addr>) -> Register {
+    Register {
+        stream_version: STREAM_VERSION,
+        agent_version: "1".into(),
+        boot_id: boot.into(),
+        taken: Vec::new(),
+        tunnel,
+        control: None,
+        vxlan_port: None,
+    }
 }
 
 impl World {
@@ -210,6 +230,14 @@ impl World {
             Step::PutDockerNetwork(binding) => crate::put_docker_network(image, binding).map(only),
             Step::DeleteDockerNetwork(host, id) => {
                 crate::delete_docker_network(image, host, id).map(only)
+            }
+            Step::Register(host, boot, tunnel) => {
+                let register = register(boot, *tunnel);
+                crate::register_host(image, &self.reports, time, host, &register).map(only)
+            }
+            Step::CollectBoots(host) => crate::collect_boots(image, &self.reports, host).map(only),
+            Step::CollectHost(host) => {
+                crate::collect_host(image, &self.reports, host, None).map(only)
             }
             Step::Expire(age) => Ok(crate::expire(image, time.saturating_sub(*age))),
             Step::Settle(behind) => {

@@ -48,7 +48,10 @@ impl Authority {
         (params.not_before, params.not_after) =
             span(now, lifetimes.skew, lifetimes.authority, None)?;
         params.distinguished_name = DistinguishedName::new();
-        let name = format!("Contiv authority {}", crate::fingerprint::hex(&random::<4>()?));
+        let name = format!(
+            "Contiv authority {}",
+            crate::fingerprint::hex(&random::<4>()?)
+        );
         params.distinguished_name.push(DnType::CommonName, name);
         // Certificates that it signs sign nothing.
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -106,7 +109,9 @@ impl Authority {
             params.subject_alt_names.push(name);
         }
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, "netmaster");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "netmaster");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let span = span(now, lifetimes.skew, lifetimes.server, Some(self.until))?;
         let mut issued = self.sign(params, span, &key)?;
@@ -126,7 +131,9 @@ impl Authority {
         let request = host_key::read(request)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::OrganizationName, HOSTS);
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, HOSTS);
         params.distinguished_name.push(DnType::CommonName, host);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let span = span(now, lifetimes.skew, lifetimes.host, Some(self.until))?;

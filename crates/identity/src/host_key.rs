@@ -53,7 +53,9 @@ impl HostKey {
 /// The fingerprint of the public key that a request is signed with.
 pub fn public_key_of_request(pem: &str) -> Result<Fingerprint, Error> {
     let request = read(pem)?;
-    Ok(Fingerprint::of(&request.public_key.subject_public_key_info()))
+    Ok(Fingerprint::of(
+        &request.public_key.subject_public_key_info(),
+    ))
 }
 
 /// A request whose signature is right.

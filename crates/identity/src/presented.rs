@@ -25,8 +25,8 @@ pub struct Presented {
 impl Presented {
     /// Reads a certificate in DER.
     pub fn read(der: &[u8]) -> Result<Presented, Error> {
-        let (_, parsed) = X509Certificate::from_der(der)
-            .map_err(|e| Error::unreadable("the certificate", e))?;
+        let (_, parsed) =
+            X509Certificate::from_der(der).map_err(|e| Error::unreadable("the certificate", e))?;
         let subject = parsed.subject();
         let organisations = subject.iter_organization();
         let is_host = organisations.filter_map(|o| o.as_str().ok()).eq([HOSTS]);

@@ -132,7 +132,8 @@ fn certificate(why: &CertificateError) -> String {
             "its certificate is not in force yet; this machine's clock is behind, set it".into()
         }
         CertificateError::NotValidForName => {
-            "its certificate is for other names; name it by --advertise-url of that netmaster".into()
+            "its certificate is for other names; name it by --advertise-url of that netmaster"
+                .into()
         }
         CertificateError::NotValidForNameContext { presented, .. } => format!(
             "its certificate is for other names ({}); use one of those, or add this one by \

@@ -6,9 +6,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use crate::fingerprint::Fingerprint;
 
@@ -53,7 +51,9 @@ impl ServerCertVerifier for OneAuthority {
             Arc::new(roots),
             Arc::clone(&self.provider),
         );
-        let verifier = verifier.build().map_err(|e| Error::General(e.to_string()))?;
+        let verifier = verifier
+            .build()
+            .map_err(|e| Error::General(e.to_string()))?;
         verifier.verify_server_cert(end_entity, &[], server_name, ocsp_response, now)
     }
 

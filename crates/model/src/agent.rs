@@ -11,10 +11,15 @@
 //! | `PUT endpoints/{id}` | [`EndpointRequest`] → [`EndpointGrant`] |
 //! | `DELETE endpoints/{id}` | → `{}` |
 //! | `PUT`, `GET`, `DELETE docker-networks/{id}` | [`DockerNetwork`] |
-//! | `POST status` | [`HostStatus`] → `{}` |
+//! | `POST status` | [`HostStatus`] → [`Reported`] |
+//! | `POST hits` | [`HitsReport`] → [`Reported`] |
+//! | `POST events` | [`EventBatch`] → [`Reported`] |
 //! | `GET questions` | lines of JSON, each an [`Asked`] |
 //! | `POST answers/{id}` | [`Answer`] → `{}` |
 
+mod event;
+mod hits;
+mod host;
 mod mac;
 mod policy;
 mod question;
@@ -26,6 +31,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
+pub use event::{EventBatch, EventEnd, EventKind, FabricEvent};
+pub use hits::{HitsReport, RuleTotals, Totals};
+pub use host::HostView;
 pub use mac::Mac;
 pub use policy::{
     Action, AddressRange, DEFAULT_ORDER, DefaultAction, Direction, LAST_ORDER, PolicyView,
@@ -50,6 +58,16 @@ pub struct Register {
     /// Prefixes that the host uses for itself: addresses, routes, other Docker networks.
     /// A network that overlaps one is refused at creation.
     pub taken: Vec<TakenPrefix>,
+    /// Where the other hosts send what is for endpoints here; none when the host has no
+    /// address that others could reach.
+    #[serde(default)]
+    pub tunnel: Option<Ipv4Addr>,
+    /// Where people and masters find the host.
+    #[serde(default)]
+    pub control: Option<IpAddr>,
+    /// The UDP port that the agent was told to use; the fabric's if it was told none.
+    #[serde(default)]
+    pub vxlan_port: Option<u16>,
 }
 
 /// A prefix in use on a host by something that is not Contiv's.
@@ -67,6 +85,17 @@ pub struct TakenPrefix {
 pub struct Registered {
     pub master_version: String,
     pub revision: Revision,
+    /// As in [`Reported::life`].
+    #[serde(default)]
+    pub life: String,
+}
+
+/// The master's answer to reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Reported {
+    /// Changes when the master starts, which makes it forget what hosts have said.
+    pub life: String,
 }
 
 /// One line of the stream to a host.
@@ -109,6 +138,7 @@ pub enum ObjectKind {
     Endpoint,
     DockerNetwork,
     Policy,
+    Host,
 }
 
 /// An object as hosts see it: parsed, numbered, with references resolved.
@@ -123,6 +153,8 @@ pub enum HostObject {
     Endpoint(EndpointView),
     DockerNetwork(DockerNetwork),
     Policy(PolicyView),
+    /// Another host that holds endpoints of a tenant which this one knows.
+    Host(HostView),
 }
 
 impl HostObject {
@@ -140,6 +172,7 @@ impl HostObject {
             HostObject::Endpoint(e) => (ObjectKind::Endpoint, e.id.clone()),
             HostObject::DockerNetwork(d) => (ObjectKind::DockerNetwork, d.id.clone()),
             HostObject::Policy(p) => (ObjectKind::Policy, format!("{}:{}", p.tenant, p.name)),
+            HostObject::Host(h) => (ObjectKind::Host, h.name.clone()),
         };
         ObjectRef { kind, key }
     }
@@ -157,6 +190,16 @@ pub enum ForwardMode {
 pub struct GlobalView {
     pub forward_mode: ForwardMode,
     pub pvt_subnet: Ipv4Net,
+    /// The UDP port at which hosts expect what others send for their endpoints.
+    #[serde(default = "default_vxlan_port")]
+    pub vxlan_port: u16,
+}
+
+/// The port that IANA gave to VXLAN.
+pub const DEFAULT_VXLAN_PORT: u16 = 4789;
+
+fn default_vxlan_port() -> u16 {
+    DEFAULT_VXLAN_PORT
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -280,6 +323,10 @@ pub struct EndpointRequest {
     pub ipv4: Option<Ipv4Addr>,
     pub ipv6: Option<Ipv6Addr>,
     pub mac: Option<Mac>,
+    /// An endpoint of the same host that ends with this, whose addresses the new one has:
+    /// one that was made while no master could be reached takes the old one's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

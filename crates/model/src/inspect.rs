@@ -1,10 +1,12 @@
 //! What the API answers about objects: `inspect` documents, conditions, errors.
 
+mod hits;
 mod oper;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use hits::{HitsDocument, RuleHits};
 pub use oper::{
     EndpointOper, GlobalOper, GroupOper, NetworkOper, PolicyHost, PolicyOper, RuleOper, TenantOper,
     printed_labels,

@@ -158,6 +158,9 @@ pub struct Global {
     pub arp_mode: String,
     /// A /16; every endpoint has an address of it that is unique on its host.
     pub pvt_subnet: String,
+    /// The UDP port at which hosts take what others send for their endpoints; 4789 when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vxlan_port: Option<u32>,
 }
 
 /// Whether a field has the value that old clients, who do not know it, take it to have.

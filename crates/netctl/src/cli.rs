@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
-use contiv_client::{Client, DEFAULT_MASTER, MasterAddress};
+use contiv_client::{Access, Client, DEFAULT_MASTER, MasterAddress};
 
 use crate::command::{
     apply, completion, endpoint, global, group, ipam, network, policy, tenant, version, wait,
@@ -119,7 +119,7 @@ fn run(cli: Cli, arguments: &[OsString]) -> Result<(), Failure> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let client = Client::of(cli.netmaster.0, Session::timeouts())?;
+        let client = Client::of(cli.netmaster.0, Session::timeouts(), &Access::default())?;
         command.run(&client, &mut session).await
     })
 }

@@ -95,6 +95,7 @@ fn client_exit(error: &contiv_client::Error) -> Exit {
     use contiv_client::Error;
     match error {
         Error::BadAddress { .. } | Error::NoMaster | Error::EmptyName { .. } => Exit::Usage,
+        Error::BadToken | Error::Identity(_) => Exit::Usage,
         Error::Unreachable { .. } | Error::StreamEnded { .. } => Exit::Request,
         Error::Refused { .. } | Error::NotJson { .. } => Exit::Invalid,
         Error::Unexpected { .. } | Error::Unwritable { .. } => Exit::Invalid,

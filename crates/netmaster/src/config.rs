@@ -1,24 +1,50 @@
 //! Flags and environment, with the names of the original where they still mean something.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod store;
 
-use clap::{Parser, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::listen::Listen;
+
+pub use store::{StoreCredentials, StoreOptions, StorePlace};
 
 /// Control plane of Contiv: one REST API for what operators intend, one stream per host.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "netmaster", version)]
 pub struct Config {
-    /// Address that the API is served at; on the loopback, since it is not encrypted
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Addresses that the API is served at, comma-separated. On the loopback it is plain and
+    /// open to whoever is there; at any other address, and at https:// ones, it is TLS, and
+    /// everybody has to prove who they are
     #[arg(
         long,
         visible_alias = "external-address",
         env = "CONTIV_NETMASTER_EXTERNAL_ADDRESS",
         default_value = "127.0.0.1:9999",
         value_name = "ADDRESS:PORT",
-        value_parser = loopback
+        value_delimiter = ','
     )]
-    pub listen_url: SocketAddr,
+    pub listen_url: Vec<Listen>,
+
+    /// Further names and addresses that this master is reached by, comma-separated; its
+    /// certificate is for those, for its host name and for the addresses it listens at
+    #[arg(
+        long,
+        env = "CONTIV_NETMASTER_ADVERTISE_URL",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    pub advertise_url: Vec<String>,
+
+    /// File that the first administrator's token is written to [default: admin.token in the
+    /// data directory]
+    #[arg(long, env = "CONTIV_NETMASTER_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub admin_token_file: Option<PathBuf>,
 
     /// Directory of the embedded store
     #[arg(
@@ -28,6 +54,9 @@ pub struct Config {
         value_name = "DIR"
     )]
     pub data_dir: PathBuf,
+
+    #[command(flatten)]
+    pub store: StoreOptions,
 
     /// Encapsulation of networks that name none [default: they are refused]
     #[arg(
@@ -57,6 +86,17 @@ pub struct Config {
         default_value_t = Infra::Default
     )]
     pub infra: Infra,
+
+    /// Until a host of which nothing is heard is taken for lost, and its endpoints for gone,
+    /// such as 90m, 24h, 7d; `never` keeps it until netctl host rm
+    #[arg(
+        long,
+        env = "CONTIV_NETMASTER_HOST_TIMEOUT",
+        default_value = "24h",
+        value_name = "TIME",
+        value_parser = patience
+    )]
+    pub host_timeout: Patience,
 
     /// What is logged: error, warn, info, debug, trace
     #[arg(
@@ -94,21 +134,69 @@ pub enum Infra {
     Default,
 }
 
-fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let plain = text.strip_prefix("http://").unwrap_or(text);
-    let plain = plain.replacen("localhost:", "127.0.0.1:", 1);
-    let address: SocketAddr = plain
-        .parse()
-        .map_err(|_| "give an address and a port, such as 127.0.0.1:9999".to_owned())?;
-    if !address.ip().is_loopback() {
-        return Err(format!(
-            "the API is neither encrypted nor authenticated, so that whoever reaches {} would rule the fabric; \
-             give a loopback address, such as 127.0.0.1:{}",
-            address.ip(),
-            address.port()
-        ));
+/// What netmaster does besides serving.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Make tokens, asking the netmaster that runs on this machine
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// The tokens that there are.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum TokenCommand {
+    /// Print a token that lets one host join, once
+    Create {
+        /// Until it expires, such as 30m, 1h, 2d
+        #[arg(long, default_value = "1h", value_name = "TIME", value_parser = span)]
+        ttl: Duration,
+        /// The one host that it is for, which may have joined before [default: any new one]
+        #[arg(long, default_value = "", value_name = "NAME")]
+        host: String,
+    },
+    /// Put another administrator's token in place of the one there is, and in the file of it
+    Rotate,
+}
+
+impl Config {
+    /// Where the administrator's token is written to.
+    pub fn admin_token_file(&self) -> PathBuf {
+        let beside = || self.data_dir.join("admin.token");
+        self.admin_token_file.clone().unwrap_or_else(beside)
     }
-    Ok(address)
+
+    /// Where the authority's certificate is written to, for those who log in.
+    pub fn authority_file(&self) -> PathBuf {
+        self.data_dir.join("ca.pem")
+    }
+}
+
+/// A time, or for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience(pub Option<Duration>);
+
+fn patience(text: &str) -> Result<Patience, String> {
+    match text {
+        "never" => Ok(Patience(None)),
+        text => span(text).map(|span| Patience(Some(span))),
+    }
+}
+
+/// A span of time as people write it.
+fn span(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "s" | "" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => 0,
+    };
+    let number: u64 = digits.parse().unwrap_or_default();
+    match number.checked_mul(unit) {
+        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => Err("give a number with s, m, h or d after it, such as 1h".into()),
+    }
 }
 
 #[cfg(test)]
@@ -121,11 +209,45 @@ mod tests {
         Config::try_parse_from([&["netmaster"], line].concat())
     }
 
+    fn urls(config: &Config) -> Vec<String> {
+        config.listen_url.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn only_the_loopback_is_plain_and_only_if_it_is_not_asked_for_otherwise() {
+        let line =
+            "--listen-url=127.0.0.1:9999,0.0.0.0:9998,https://127.0.0.1:1,[fd00::1]:2,[::1]:3";
+        let config = parse(&[line]).unwrap();
+        let expected = [
+            "http://127.0.0.1:9999",
+            "https://0.0.0.0:9998",
+            "https://127.0.0.1:1",
+            "https://[fd00::1]:2",
+            "http://[::1]:3",
+        ];
+        assert_eq!(urls(&config), expected);
+    }
+
+    #[test]
+    fn tokens_are_made_for_an_hour_unless_a_time_is_given() {
+        let ttl = |line: &[&str]| match parse(line).unwrap().command {
+            Some(Command::Token(TokenCommand::Create { ttl, .. })) => ttl.as_secs(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(ttl(&["token", "create"]), 3600);
+        assert_eq!(ttl(&["token", "create", "--ttl=2d"]), 172_800);
+        assert_eq!(ttl(&["token", "create", "--ttl=90"]), 90);
+        for bad in ["0", "1w", "h", "-1h", "99999999999999999999d"] {
+            let line = ["token", "create", &format!("--ttl={bad}")];
+            assert!(parse(&line).is_err(), "{bad}");
+        }
+    }
+
     #[test]
     fn the_command_line_is_well_formed_and_everything_has_a_default() {
         Config::command().debug_assert();
         let config = parse(&[]).unwrap();
-        assert_eq!(config.listen_url.to_string(), "127.0.0.1:9999");
+        assert_eq!(urls(&config), ["http://127.0.0.1:9999"]);
         assert_eq!(config.data_dir.to_str(), Some("/var/lib/contiv"));
     }
 
@@ -140,7 +262,7 @@ mod tests {
             "--log-level=DEBUG",
         ];
         let config = parse(&line).unwrap();
-        assert_eq!(config.listen_url.to_string(), "127.0.0.1:99");
+        assert_eq!(urls(&config), ["http://127.0.0.1:99"]);
         assert_eq!(
             (config.netmode, config.fwdmode),
             (Some(NetMode::Vlan), Some(FwdMode::Routing))
@@ -150,8 +272,9 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_with_a_reason() {
         for (line, reason) in [
-            ("--listen-url=0.0.0.0:9999", "loopback"),
-            ("--listen-url=10.0.0.1:9999", "loopback"),
+            ("--listen-url=http://0.0.0.0:9999", "https://"),
+            ("--listen-url=127.0.0.1:1,http://10.0.0.1:9999", "https://"),
+            ("--listen-url=ftp://127.0.0.1:1", "https://"),
             ("--listen-url=here", "127.0.0.1:9999"),
             ("--netmode=geneve", "vlan"),
             ("--fwdmode=proxy", "bridge"),

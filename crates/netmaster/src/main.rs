@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use netmaster::{App, Config};
+use netmaster::{App, Command, Config};
 use tracing_subscriber::EnvFilter;
 
 /// For options that make no sense, as in the original (`EINVAL`).
@@ -33,7 +33,12 @@ fn run(config: Config) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async { App::start(config).await?.run().await })
+    runtime.block_on(async {
+        match &config.command {
+            Some(Command::Token(command)) => netmaster::token::run(&config, command).await,
+            None => App::start(config).await?.run().await,
+        }
+    })
 }
 
 fn log(config: &Config) {

@@ -7,7 +7,9 @@
 //!      │                      ▲  └──────────────────┼─────────────┘    │
 //!      │                      │ unix socket         │                  │
 //!      │                   Docker engine ◀──▶ Follower                 │
-//!      └───────────────── Reporter ◀────────────────┴──────────────────┘
+//!    Relays ◀── Reporter ◀──────────────────────────┴──────────────────┤
+//!      ▲  ▲───── Counter ◀─────────────────────────────────────────────┤
+//!      └──────── EventLog ◀── Announcer ◀──────────────────────────────┘
 //! ```
 
 use std::sync::Arc;
@@ -25,15 +27,17 @@ use tokio_util::task::TaskTracker;
 
 use crate::cnm::{Driver, PluginSocket, router};
 use crate::config::Config;
+use crate::counters::Counter;
 use crate::data_plane::SharedPlane;
 use crate::departures::Departures;
 use crate::docker::{EngineClient, Follower, Observed};
+use crate::events::{Announcer, EventLog};
 use crate::kernel::Kernel;
 use crate::metrics::Metrics;
 use crate::notify;
 use crate::reconcile::{Outcome, Reconciler, tend};
 use crate::replica::Replica;
-use crate::upstream::{Listener, Reporter};
+use crate::upstream::{Introduction, Listener, Relay, Reporter};
 
 /// Within the 5 s of a call of the engine.
 const MASTER_CALL: Timeouts = Timeouts {
@@ -70,7 +74,9 @@ impl App {
             .host(&host_name)
             .map_err(|e| bad("--host-label", e.to_string()))?;
         let metrics = Arc::new(Metrics::default());
-        let plane = SharedPlane::new(Kernel::open(&config)?);
+        let kernel = Kernel::open(&config)?;
+        let reader = kernel.events()?;
+        let plane = SharedPlane::new(kernel);
         let replica = Arc::new(Replica::default());
         let departures = Arc::new(Departures::default());
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -79,10 +85,17 @@ impl App {
         let (outcome, outcomes) = watch::channel(Outcome::default());
         let (registrations, registered) = watch::channel(0);
 
+        let (status, statuses) = watch::channel(None);
+        let (counted, counts) = watch::channel(Arc::default());
+        let events = Arc::new(EventLog::default());
+
+        let introduction = Introduction {
+            plane: plane.clone(),
+        };
         let listener = Listener {
             host: host.clone(),
+            introduction: introduction.clone(),
             replica: Arc::clone(&replica),
-            plane: plane.clone(),
             metrics: Arc::clone(&metrics),
             registrations,
         };
@@ -114,15 +127,50 @@ impl App {
 
         let reporter = Reporter {
             host_name: host_name.clone(),
-            host: host.clone(),
             replica: Arc::clone(&replica),
             plane: plane.clone(),
             metrics: Arc::clone(&metrics),
-            observed: observations,
+            observed: observations.clone(),
             outcome: outcomes,
-            registrations: registered,
+            status,
         };
         tracker.spawn(reporter.run(stop.clone()));
+
+        let counter = Counter {
+            plane: plane.clone(),
+            replica: Arc::clone(&replica),
+            metrics: Arc::clone(&metrics),
+            counted,
+        };
+        tracker.spawn(counter.run(stop.clone()));
+
+        let announcer = Announcer {
+            host_name: host_name.clone(),
+            replica: Arc::clone(&replica),
+            observed: observations,
+            metrics: Arc::clone(&metrics),
+            log: Arc::clone(&events),
+        };
+        let announcing = announcer.run(reader, stop.clone());
+        tracker.spawn(async move {
+            if let Err(error) = announcing.await {
+                tracing::error!(%error, "events are not told any more");
+            }
+        });
+
+        for master in client.each() {
+            let relay = Relay {
+                host: master
+                    .host(&host_name)
+                    .map_err(|e| bad("--host-label", e.to_string()))?,
+                introduction: introduction.clone(),
+                status: statuses.clone(),
+                counted: counts.clone(),
+                events: Arc::clone(&events),
+                registrations: registered.clone(),
+            };
+            tracker.spawn(relay.run(stop.clone()));
+        }
 
         {
             let (departures, replica) = (Arc::clone(&departures), Arc::clone(&replica));

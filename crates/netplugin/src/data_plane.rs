@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use contiv_datapath::Shortfall;
 use contiv_datapath::spec::{Desired, EndpointSpec};
-use contiv_model::agent::TakenPrefix;
+use contiv_datapath::{FlowUse, Shortfall};
+use contiv_model::agent::{TakenPrefix, Totals};
 
 use crate::error::Error;
 
@@ -33,10 +33,27 @@ pub trait DataPlane: Send {
         Ok(1500)
     }
 
+    /// What rules have decided, and how full the table of connections is.
+    fn counts(&mut self) -> Result<Counts, Error> {
+        Ok(Counts::default())
+    }
+
     /// What is to be done a few times a second: flows age, and the host's own changes are met.
     fn tick(&mut self) -> Result<(), Error> {
         Ok(())
     }
+}
+
+/// What the kernel has counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Changes when totals begin from 0 again; within a life they only grow.
+    pub life: String,
+    /// When it began, in milliseconds since 1970.
+    pub since: u64,
+    /// By the numbers of rules; below 16 are those that are built in, of all tenants together.
+    pub rules: BTreeMap<u32, Totals>,
+    pub flows: FlowUse,
 }
 
 /// Where the container's end of an endpoint's link is.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use contiv_datapath::spec::{Desired, EndpointSpec};
-use contiv_datapath::{Options, Plane, Shortfall};
-use contiv_model::agent::TakenPrefix;
+use contiv_datapath::{EventReader, Options, Plane, RuleTotals, Shortfall};
+use contiv_model::agent::{TakenPrefix, Totals};
 
 use crate::config::{Attach, Config};
-use crate::data_plane::{Attachment, DataPlane, EndpointFacts};
+use crate::data_plane::{Attachment, Counts, DataPlane, EndpointFacts};
 use crate::error::Error;
 
 /// Programs, maps and links of this host.
@@ -17,6 +17,11 @@ impl Kernel {
     /// Takes over what an earlier agent has left, or begins anew.
     pub fn open(config: &Config) -> Result<Kernel, Error> {
         Ok(Kernel(Plane::open(&options(config)).map_err(error)?))
+    }
+
+    /// A reader of what programs tell, which takes it away from every other.
+    pub fn events(&self) -> Result<EventReader, Error> {
+        self.0.events().map_err(error)
     }
 }
 
@@ -65,8 +70,33 @@ impl DataPlane for Kernel {
         self.0.link_mtu().map_err(error)
     }
 
+    fn counts(&mut self) -> Result<Counts, Error> {
+        let (life, since) = self.0.counting_since().map_err(error)?;
+        let rules = self.0.rule_totals().map_err(error)?.into_iter();
+        Ok(Counts {
+            life,
+            since,
+            rules: rules
+                .map(|(rule, counted)| (rule, totals(counted)))
+                .collect(),
+            flows: self.0.flow_use().map_err(error)?,
+        })
+    }
+
     fn tick(&mut self) -> Result<(), Error> {
         self.0.tick().map_err(error)
+    }
+}
+
+fn totals(counted: RuleTotals) -> Totals {
+    let RuleTotals { enforced, staged } = counted;
+    Totals {
+        packets: enforced.packets,
+        bytes: enforced.bytes,
+        connections: enforced.connections,
+        staged_packets: staged.packets,
+        staged_bytes: staged.bytes,
+        staged_connections: staged.connections,
     }
 }
 

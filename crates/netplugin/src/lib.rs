@@ -3,16 +3,19 @@
 //! It keeps no state of record. What should be comes from the masters
 //! ([`Mirror`], a pure state machine, shared as [`Replica`]); what is, is in the
 //! kernel ([`DataPlane`]). [`Driver`] answers the engine's calls, [`Reconciler`]
-//! fills the kernel, [`Follower`] keeps Docker's networks in step, and
+//! fills the kernel, a [`Relay`] brings each master what [`Reporter`], [`Counter`] and
+//! [`EventLog`] have to say, [`Follower`] keeps Docker's networks in step, and
 //! [`Departures`] sees to it that what is to go does go. Start reading at [`App`].
 
 mod app;
 mod cnm;
 mod config;
+mod counters;
 mod data_plane;
 mod departures;
 mod docker;
 mod error;
+mod events;
 mod kernel;
 mod metrics;
 mod mirror;
@@ -24,13 +27,15 @@ mod upstream;
 pub use app::{App, BadOption};
 pub use cnm::{Driver, PluginSocket, automatic_name, router};
 pub use config::{Attach, Command, Config};
-pub use data_plane::{Attachment, DataPlane, EndpointFacts, SharedPlane};
+pub use counters::{Counted, Counter};
+pub use data_plane::{Attachment, Counts, DataPlane, EndpointFacts, SharedPlane};
 pub use departures::Departures;
 pub use docker::{ContainerFacts, EngineClient, Follower, Observed};
 pub use error::Error;
+pub use events::EventLog;
 pub use kernel::{Kernel, cleanup};
 pub use metrics::Metrics;
 pub use mirror::Mirror;
 pub use reconcile::{Outcome, Reconciler};
 pub use replica::Replica;
-pub use upstream::{Listener, Reporter};
+pub use upstream::{Introduction, Listener, Relay, Reporter};

@@ -15,7 +15,7 @@ use contiv_datapath_abi::policy::{Action, Direction, Query, Verdict};
 use contiv_datapath_abi::tenant::{Network, PrefixKey, Tenant};
 use contiv_datapath_abi::{Address, Words};
 
-use crate::explain::mapped;
+use crate::explain::{Party, Question, mapped};
 
 /// A connection that begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +69,16 @@ impl Course {
         let Some(slot) = fabric.target(&address(own)).map(|target| target.slot) else {
             return Course::none(Reason::UnknownAddress);
         };
-        if let Some(endpoint) = fabric.endpoint(slot).filter(|_| !beginning.by_host)
-            && endpoint.state != Endpoint::OPEN
-        {
-            return Course::none(Reason::SenderClosed);
+        match fabric.endpoint(slot) {
+            Some(endpoint) if endpoint.state == Endpoint::OPEN => {}
+            Some(endpoint) if endpoint.serial != 0 => {
+                return Course::none(match beginning.by_host {
+                    true => Reason::TargetClosed,
+                    false => Reason::SenderClosed,
+                });
+            }
+            _ if beginning.by_host => return Course::none(Reason::TargetClosed),
+            _ => return Course::arriving(fabric, beginning),
         }
         let opening = Opening {
             key: FlowKey {
@@ -106,6 +112,44 @@ impl Course {
             }
         }
         course
+    }
+
+    /// Of a connection that is opened on another host: the receiver's side alone.
+    fn arriving<F: Fabric>(fabric: &F, beginning: &Beginning) -> Course {
+        let target = |address| {
+            fabric.target(&AddressKey {
+                tenant: beginning.tenant,
+                address: mapped(address),
+            })
+        };
+        let (Some(tenant), Some(from), Some(to)) = (
+            fabric.tenant(beginning.tenant),
+            target(beginning.from),
+            target(beginning.to),
+        ) else {
+            return Course::none(Reason::UnknownAddress);
+        };
+        let open = fabric.endpoint(to.slot);
+        if open.is_none_or(|endpoint| endpoint.state != Endpoint::OPEN) {
+            return Course::none(Reason::TargetClosed);
+        }
+        let party = |group, address| Party { group, address };
+        let question = Question {
+            from: party(from.group, beginning.from),
+            to: party(to.group, beginning.to),
+            protocol: beginning.protocol,
+            port: beginning.port,
+        };
+        let query = question.query(Direction::In, tenant.root);
+        Course {
+            way: Ok(Way {
+                delivery: Flow::LOCAL,
+                routed: from.network != to.network,
+                translated: false,
+            }),
+            sending: None,
+            receiving: Some((query, fabric.verdict(&query))),
+        }
     }
 
     fn none(reason: Reason) -> Course {

@@ -20,6 +20,7 @@
 
 #[cfg(test)]
 mod agreement;
+mod cases;
 #[cfg(test)]
 mod compared;
 mod course;
@@ -45,6 +46,7 @@ mod tenant;
 mod terms;
 mod writer;
 
+pub use cases::{Case, End, cases};
 pub use course::{Beginning, Course, Way};
 pub use diff::{Change, Cut, Diff, diff};
 pub use error::{Limits, PolicyError};
@@ -53,7 +55,7 @@ pub use explain::{
     TierExplained, explain, explain_hosts, explain_side,
 };
 pub use host_tables::{Build, HostTables, Settling, compile, compile_within};
-pub use matrix::{Cell, Matrix, MatrixQuestion, matrix};
+pub use matrix::{Answer, Cell, Matrix, MatrixQuestion, matrix};
 pub use prefix::{Prefix, prefixes_of};
 pub use reference::evaluate_reference;
 pub use rows::Rows;

@@ -1,92 +1,93 @@
 //! Who may reach whom on a port.
 
-use std::collections::BTreeMap;
+use contiv_datapath_abi::policy::{Action, Direction, Outcome, PolicyTables, Verdict, evaluate};
 
-use contiv_datapath_abi::policy::{Action, Direction, Outcome, PolicyTables, evaluate};
-use contiv_model::agent::AddressRange;
+use crate::cases::{End, cases_of};
+use crate::explain::Question;
+use crate::{Build, PolicyError, TenantPolicy, compile};
 
-use crate::explain::{Party, Question};
-use crate::space::Say;
-use crate::{PolicyError, TenantPolicy, compile};
+/// Classes of addresses that one cell looks at.
+const CLASSES: usize = 100_000;
 
-/// What is asked of every pair of groups.
+/// What is asked of every pair.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MatrixQuestion {
-    pub protocol: u8,
-    /// As in [`Query::port`](crate::Query::port).
-    pub port: u16,
-    /// Group 0 is the host, the world, and endpoints outside any group.
-    pub groups: Vec<u32>,
-    /// Where members of groups have their addresses; anywhere for a group that is absent.
-    pub places: BTreeMap<u32, Vec<AddressRange>>,
+    /// Senders and receivers. Group 0 is the host, the world, and endpoints outside any group.
+    pub ends: Vec<End>,
 }
 
-/// What may happen between two groups.
+/// What may happen between two of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cell {
+pub enum Answer {
     /// Allowed between all members.
     Open { sending: u32, receiving: u32 },
     /// Denied between all members; the side that denies, and its rule.
     Closed { side: Direction, rule: u32 },
-    /// It depends on the members' addresses: so many classes of pairs of them are open.
+    /// It depends on the members' addresses: so many outcomes are open.
     Depends { open: usize, of: usize },
     /// No two members are of one family.
     Nobody,
 }
 
-/// A cell for each pair, senders by receivers, in the order of the question's groups.
+/// What is enforced, and what it would be with staged policies in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    pub enforced: Answer,
+    pub staged: Answer,
+}
+
+/// A cell for each pair, senders by receivers, in the order of the question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Matrix {
-    pub groups: Vec<u32>,
     pub cells: Vec<Vec<Cell>>,
 }
 
-/// Answers for every pair of groups, over all classes of addresses that rules tell apart.
-pub fn matrix(policy: &TenantPolicy, question: &MatrixQuestion) -> Result<Matrix, PolicyError> {
+/// Answers for every pair, over all classes of addresses that rules tell apart. `packets` gives
+/// the protocol and the port, by whether the family is IPv4.
+pub fn matrix(
+    policy: &TenantPolicy,
+    question: &MatrixQuestion,
+    packets: impl Fn(bool) -> (u8, u16),
+) -> Result<Matrix, PolicyError> {
     let build = compile(policy)?;
-    let groups = &question.groups;
-    let row = |from: &u32| {
-        let cell = |to: &u32| cell(policy, question, (&build.write, build.root), (*from, *to));
-        groups.iter().map(cell).collect()
+    let ends = &question.ends;
+    let row = |from: &End| {
+        let cell = |to: &End| cell(policy, &build, (from, to), &packets);
+        ends.iter().map(cell).collect()
     };
     Ok(Matrix {
-        groups: groups.clone(),
-        cells: groups.iter().map(row).collect(),
+        cells: ends.iter().map(row).collect(),
     })
 }
 
-fn cell<T: PolicyTables>(
+fn cell(
     policy: &TenantPolicy,
-    question: &MatrixQuestion,
-    tables: (&T, u32),
-    (from, to): (u32, u32),
+    build: &Build,
+    ends: (&End, &End),
+    packets: &impl Fn(bool) -> (u8, u16),
 ) -> Cell {
-    let places = |group: u32| question.places.get(&group).map_or(&[][..], Vec::as_slice);
-    let say = Say::between(&[policy], from, to);
+    let (cases, _) = cases_of(policy, build, ends, packets, CLASSES);
+    let verdicts: Vec<(Verdict, Verdict)> = cases.iter().map(|case| case.verdicts).collect();
+    let if_staged = |verdict: &Verdict| verdict.staged.unwrap_or(verdict.outcome());
+    Cell {
+        enforced: answer(&verdicts, Verdict::outcome),
+        staged: answer(&verdicts, if_staged),
+    }
+}
+
+fn answer(verdicts: &[(Verdict, Verdict)], outcome: impl Fn(&Verdict) -> Outcome) -> Answer {
     let (mut open, mut closed) = (Vec::new(), Vec::new());
-    for (sender, receiver) in say.addresses(places(from), places(to)) {
-        let asked = Question {
-            from: Party {
-                group: from,
-                address: sender.sample(),
-            },
-            to: Party {
-                group: to,
-                address: receiver.sample(),
-            },
-            protocol: question.protocol,
-            port: question.port,
-        };
-        match ask(tables, &asked) {
+    for (sending, receiving) in verdicts {
+        match both(outcome(sending), outcome(receiving)) {
             Ok(rules) => open.push(rules),
             Err(denied) => closed.push(denied),
         }
     }
     match (open.first(), closed.first()) {
-        (Some(&(sending, receiving)), None) => Cell::Open { sending, receiving },
-        (None, Some(&(side, rule))) => Cell::Closed { side, rule },
-        (None, None) => Cell::Nobody,
-        (Some(_), Some(_)) => Cell::Depends {
+        (Some(&(sending, receiving)), None) => Answer::Open { sending, receiving },
+        (None, Some(&(side, rule))) => Answer::Closed { side, rule },
+        (None, None) => Answer::Nobody,
+        (Some(_), Some(_)) => Answer::Depends {
             open: open.len(),
             of: open.len() + closed.len(),
         },
@@ -94,17 +95,22 @@ fn cell<T: PolicyTables>(
 }
 
 /// The two rules that allow, or the side and the rule that denies.
+fn both(sending: Outcome, receiving: Outcome) -> Result<(u32, u32), (Direction, u32)> {
+    let side = |direction, Outcome { action, rule }| match action {
+        Action::Allow => Ok(rule),
+        Action::Deny | Action::Pass => Err((direction, rule)),
+    };
+    Ok((
+        side(Direction::Out, sending)?,
+        side(Direction::In, receiving)?,
+    ))
+}
+
+/// As [`both`], of what tables say.
 pub(crate) fn ask<T: PolicyTables>(
     (tables, root): (&T, u32),
     question: &Question,
 ) -> Result<(u32, u32), (Direction, u32)> {
-    let side = |direction| {
-        let Outcome { action, rule } = evaluate(tables, &question.query(direction, root)).outcome();
-        if action == Action::Allow {
-            Ok(rule)
-        } else {
-            Err((direction, rule))
-        }
-    };
-    Ok((side(Direction::Out)?, side(Direction::In)?))
+    let side = |direction| evaluate(tables, &question.query(direction, root)).outcome();
+    both(side(Direction::Out), side(Direction::In))
 }

@@ -52,6 +52,43 @@ pub enum Error {
     #[error("key {key:?} is written twice in one transaction; write it once")]
     WrittenTwice { key: String },
 
+    /// The address of a store that cannot be one.
+    #[error("--store {address}: {reason}")]
+    Address { address: String, reason: String },
+
+    /// A file of a certificate, a key or a password.
+    #[error("{}: {source}; give a file that can be read", .path.display())]
+    Credentials {
+        path: PathBuf,
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+
+    /// etcd does not answer, or has no majority; reading goes on from memory.
+    #[error(
+        "etcd at {place} cannot be used, so that nothing can be changed: {reason}; bring back a \
+         majority of its members, then it works again by itself"
+    )]
+    Away { place: String, reason: String },
+
+    /// Something else uses the place.
+    #[error("{place} holds what netmaster did not write ({reason}); choose another prefix")]
+    Foreign { place: String, reason: String },
+
+    /// Others have taken the store away from this process.
+    #[error("the store has moved to {to}; start netmaster with --store {to}")]
+    Moved { to: String },
+
+    /// A master of another version, or a restore, has the store to itself.
+    #[error("the store is being changed as a whole ({doing}); it can be used again in a moment")]
+    Busy { doing: String },
+
+    /// A request to etcd is limited in size.
+    #[error(
+        "the change has {size} bytes, more than etcd takes at once; send it in parts"
+    )]
+    TooLarge { size: usize },
+
     /// The program is ending.
     #[error("the store is closed, since the program ends")]
     Closed,
@@ -60,6 +97,29 @@ pub enum Error {
 impl Error {
     /// Whether the same transaction may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Error::Full { .. } | Error::Closed)
+        use Error::{Away, Busy, Closed, Full};
+        matches!(self, Full { .. } | Away { .. } | Busy { .. } | Closed)
+    }
+
+    /// What an answer of etcd means to an operator.
+    pub(crate) fn etcd(place: &str, error: &etcd_client::Error) -> Error {
+        let reason = match error {
+            etcd_client::Error::GRpcStatus(status) => match status.message() {
+                "" => status.to_string(),
+                message => message.to_owned(),
+            },
+            error => error.to_string(),
+        };
+        Error::Away {
+            place: place.to_owned(),
+            reason,
+        }
+    }
+
+    pub(crate) fn silent(place: &str, patience: std::time::Duration) -> Error {
+        Error::Away {
+            place: place.to_owned(),
+            reason: format!("no answer within {} s", patience.as_secs()),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
@@ -29,6 +30,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Whether a commit could succeed now; the reason otherwise.
     fn writable(&self) -> Result<(), Error>;
 
+    /// Since when followers may have missed something; zero where they cannot.
+    fn age(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// What this process has done to the store.
     fn figures(&self) -> Figures;
 }
@@ -51,7 +57,8 @@ pub struct Figures {
 pub struct Revision {
     /// Another one begins when a store is made anew or restored from a copy.
     pub epoch: u64,
-    /// Counts commits; one that writes nothing has no number of its own.
+    /// Grows with each commit, perhaps by more than one; one that writes nothing has no
+    /// number of its own.
     pub number: u64,
 }
 
@@ -73,7 +80,7 @@ pub struct Commit {
     pub writes: Vec<Write>,
 }
 
-/// Commits in order, without a gap. It ends when the store is closed or the
+/// Commits in order, none left out. It ends when the store is closed or the
 /// thread is lost; then one follows anew.
 #[derive(Debug)]
 pub struct Changes(mpsc::UnboundedReceiver<Arc<Commit>>);

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::error::Error;
 use crate::follow::{Changes, Commit, Figures, Following, Revision, Store, Waiting};
+use crate::tickets::Tickets;
 use crate::transaction::{Entry, Outcome, Transaction, Write};
 
 /// The contract of [`Store`] in a map.
@@ -21,6 +22,7 @@ struct State {
     number: u64,
     conflicts: u64,
     entries: BTreeMap<String, (u64, Bytes)>,
+    tickets: Tickets,
     followers: Vec<mpsc::UnboundedSender<Arc<Commit>>>,
 }
 
@@ -77,20 +79,37 @@ impl Store for MemoryStore {
 }
 
 impl State {
-    fn commit(&mut self, transaction: Transaction) -> Result<Outcome, Error> {
-        let Transaction { compares, writes } = transaction;
-        written_once(&writes)?;
-        for compare in compares {
+    /// The key that has changed is the error.
+    fn check(&self, transaction: &mut Transaction) -> Result<(), String> {
+        self.tickets.settle(transaction)?;
+        for compare in &transaction.compares {
             let number = self.entries.get(&compare.key).map_or(0, |(n, _)| *n);
             if number != compare.number {
-                self.conflicts += 1;
-                return Ok(Outcome::Conflict { key: compare.key });
+                return Err(compare.key.clone());
             }
         }
+        for range in &transaction.unchanged {
+            let mut within = self.entries.range(range.first.clone()..=range.last.clone());
+            if within.any(|(_, (number, _))| *number > range.since) {
+                return Err(range.first.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, transaction: Transaction) -> Result<Outcome, Error> {
+        let mut transaction = transaction;
+        written_once(&transaction.writes)?;
+        if let Err(key) = self.check(&mut transaction) {
+            self.conflicts += 1;
+            return Ok(Outcome::Conflict { key });
+        }
+        let Transaction { ticket, writes, .. } = transaction;
         if writes.is_empty() {
             return Ok(Outcome::Committed(self.number));
         }
         self.number += 1;
+        self.tickets.take(ticket, self.number);
         for write in &writes {
             match write {
                 Write::Put { key, value } => self
@@ -116,9 +135,9 @@ impl State {
 pub(crate) fn written_once(writes: &[Write]) -> Result<(), Error> {
     let mut seen = BTreeSet::new();
     for write in writes {
-        let (Write::Put { key, .. } | Write::Delete { key }) = write;
-        if !seen.insert(key) {
-            return Err(Error::WrittenTwice { key: key.clone() });
+        if !seen.insert(write.key()) {
+            let key = write.key().to_owned();
+            return Err(Error::WrittenTwice { key });
         }
     }
     Ok(())

@@ -75,6 +75,7 @@ impl Sketch {
         Transaction {
             compares: self.compares.iter().map(compare).collect(),
             writes: self.writes.iter().map(write).collect(),
+            ..Transaction::default()
         }
     }
 }
@@ -111,8 +112,8 @@ async fn run(store: &dyn Store, sketches: &[Sketch], model: &mut Model) {
             assert_eq!(commit.revision.epoch, revision.epoch);
             assert_eq!(commit.revision.number, model.number);
             follower.commit(&Transaction {
-                compares: Vec::new(),
                 writes: commit.writes.clone(),
+                ..Transaction::default()
             });
         }
     }

@@ -29,6 +29,7 @@ fn transaction(n: u64) -> Transaction {
     Transaction {
         compares: vec![absent],
         writes: vec![put("left"), put("right")],
+        ..Transaction::default()
     }
 }
 

@@ -40,8 +40,8 @@ fn put(n: usize, size: usize) -> Transaction {
         value: Bytes::from(vec![b'x'; size]),
     };
     Transaction {
-        compares: Vec::new(),
         writes: vec![write],
+        ..Transaction::default()
     }
 }
 

@@ -20,8 +20,8 @@ fn put(key: &str, value: &str) -> Transaction {
         value: Bytes::copy_from_slice(value.as_bytes()),
     };
     Transaction {
-        compares: Vec::new(),
         writes: vec![write],
+        ..Transaction::default()
     }
 }
 

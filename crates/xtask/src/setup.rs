@@ -26,6 +26,10 @@ impl Setup {
     pub(crate) fn run(&self) -> Result<()> {
         println!("Set up:");
         let mut wanted = vec!["busybox-static", "iproute2", "iptables", "nftables"];
+        if !exists("protoc") {
+            // The client of etcd compiles its messages.
+            wanted.push("protobuf-compiler");
+        }
         if !exists("cc") {
             wanted.extend(["gcc", "libc6-dev"]);
         }
@@ -35,6 +39,9 @@ impl Setup {
         if !has_core_sources()? {
             // The kernel programs need core built for their target.
             wanted.extend(["rustc-web", "rust-web-src"]);
+        }
+        if self.test && !exists("etcd") {
+            wanted.push("etcd-server");
         }
         if self.test && !succeeds("/usr/bin/python3", &["-c", "import ensurepip, venv"]) {
             wanted.extend(["python3", "python3-venv"]);

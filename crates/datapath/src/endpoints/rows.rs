@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contiv_datapath_abi::counter::{DropKey, Reason};
 use contiv_datapath_abi::endpoint::{AddressKey, Endpoint, Members, Target};
+use contiv_datapath_abi::event::Limits;
 use contiv_datapath_abi::{Address, maps};
 
 use super::Local;
@@ -26,6 +27,7 @@ pub(crate) struct Rows {
     addresses: Table<AddressKey, Target>,
     members: Table<u32, Members>,
     drops: Table<DropKey, u64>,
+    limits: Table<u32, Limits>,
 }
 
 impl Rows {
@@ -36,6 +38,7 @@ impl Rows {
             addresses: pins.table(maps::ADDRESSES)?,
             members: pins.table(maps::MEMBERS)?,
             drops: pins.table(maps::DROPS)?,
+            limits: pins.table(maps::EVENT_LIMITS)?,
         })
     }
 
@@ -129,6 +132,7 @@ impl Rows {
             };
             failures.note(self.drops.remove(&key));
         }
+        failures.note(self.limits.put(&local.slot, &Limits::default()));
         failures.note(self.endpoints.put(&local.slot, &Endpoint::default()));
         failures.result()
     }

@@ -1,7 +1,10 @@
 //! The object file with all programs and maps, and a loader for those who do not pin.
 
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::thread::ScopedJoinHandle;
 
+use aya::maps::Map;
 use aya::programs::{Program, ProgramError as Refusal, SchedClassifier};
 use aya::{Ebpf, EbpfLoader};
 use contiv_datapath_abi::programs;
@@ -51,6 +54,16 @@ impl Programs {
             result.map_err(|source| ProgramError::Refused { name, source })?;
         }
         Ok(Programs { ebpf })
+    }
+
+    /// The map of this name, one of `contiv_datapath_abi::maps`.
+    pub fn map(&self, name: &str) -> io::Result<OwnedFd> {
+        match self.ebpf.map(name) {
+            Some(
+                Map::Array(map) | Map::HashMap(map) | Map::LpmTrie(map) | Map::LruHashMap(map),
+            ) => map.fd().as_fd().try_clone_to_owned(),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     /// The program of this name, one of `contiv_datapath_abi::programs`.

@@ -15,6 +15,7 @@ mod policy;
 mod reach;
 mod site;
 mod takeover;
+mod trace;
 
 /// Makes two tests of a function that takes the way of attaching.
 macro_rules! both_ways {

@@ -1,10 +1,12 @@
-//! Three answers to each question: the reference evaluator's, the compiled tables' and the kernel's.
+//! Four answers to each question: the reference evaluator's, the compiled tables', that of the
+//! kernel's tables as they are read for people, and the kernel's own.
 //!
 //! A packet asks two questions, the sender's outgoing and the receiver's incoming one; its flow
 //! says which rule answered each.
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use contiv_datapath::Kernel;
 use contiv_datapath_abi::counter::Reason;
 use contiv_datapath_abi::flow::Flow;
 use contiv_datapath_abi::policy::{
@@ -12,7 +14,7 @@ use contiv_datapath_abi::policy::{
 };
 use contiv_datapath_abi::tenant::{Network, Tenant};
 use contiv_policy::strategies::{Case, case};
-use contiv_policy::{HostTables, Rows, TenantPolicy, evaluate_reference};
+use contiv_policy::{Beginning, Course, HostTables, Rows, TenantPolicy, evaluate_reference};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRunner};
 
@@ -105,8 +107,12 @@ fn agree(
     };
     let incoming = other_side(&outgoing);
     let (flow, action) = ask(rig, &outgoing);
+    let kernel = rig.kernel();
     let expected = evaluate_reference(policy, &outgoing);
     prop_assert_eq!(evaluate(rows, &outgoing), expected);
+    prop_assert_eq!(evaluate(&kernel, &outgoing), expected);
+    let told = course(&kernel, &outgoing);
+    prop_assert_eq!(told.sending, Some((outgoing, expected)));
     prop_assert_eq!(flow.opener_rule, expected.rule, "{:?} {:?}", outgoing, flow);
     if expected.action == Action::Deny {
         prop_assert_eq!(
@@ -119,6 +125,10 @@ fn agree(
     }
     let expected = evaluate_reference(policy, &incoming);
     prop_assert_eq!(evaluate(rows, &incoming), expected);
+    prop_assert_eq!(evaluate(&kernel, &incoming), expected);
+    prop_assert_eq!(told.receiving, Some((incoming, expected)));
+    prop_assert_eq!(told.is_open(), expected.action == Action::Allow);
+    prop_assert!(kernel.result().is_ok());
     prop_assert_eq!(
         flow.accepter_rule,
         expected.rule,
@@ -136,6 +146,20 @@ fn agree(
         prop_assert_eq!((flow.delivery, action), (Flow::LOCAL, REDIRECTED));
     }
     Ok(())
+}
+
+/// The way of the connection that an outgoing question is about, by the kernel's tables.
+fn course(kernel: &Kernel, query: &Query) -> Course {
+    let address = |bytes: [u8; 16]| Ipv6Addr::from(bytes).to_canonical();
+    let beginning = Beginning {
+        tenant: 1,
+        from: address(query.own_address),
+        to: address(query.peer_address),
+        by_host: false,
+        protocol: query.protocol,
+        port: query.port,
+    };
+    Course::of(kernel, &beginning)
 }
 
 fn is_v4(query: &Query) -> bool {

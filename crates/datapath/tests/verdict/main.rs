@@ -3,6 +3,7 @@
 
 mod agreement;
 mod errors;
+mod events;
 mod frames;
 mod host;
 mod length;

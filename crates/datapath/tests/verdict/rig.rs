@@ -1,5 +1,6 @@
 //! Programs with maps that a test fills by hand.
 
+mod events;
 mod tables;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,6 +10,7 @@ use aya::EbpfLoader;
 use aya::maps::lpm_trie::Key;
 use aya::maps::{Array, HashMap, LpmTrie, MapData, PerCpuHashMap};
 use aya::programs::{TestRun, TestRunOptions};
+use contiv_datapath::Kernel;
 use contiv_datapath::program::{Programs, Row};
 use contiv_datapath_abi::config::{Config, GATEWAY_MAC};
 use contiv_datapath_abi::counter::{DropKey, Reason};
@@ -103,6 +105,11 @@ impl Rig {
             hosts.insert(Row(mapped(address)), Row(1), 0).unwrap();
         }
         rig
+    }
+
+    /// The tables, as they are read for people who ask.
+    pub(crate) fn kernel(&self) -> Kernel {
+        Kernel::of(&self.programs).unwrap()
     }
 
     pub(crate) fn tenant(&mut self, number: u32, tenant: Tenant) {

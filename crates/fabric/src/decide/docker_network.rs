@@ -51,11 +51,16 @@ pub fn delete_docker_network(image: &Image, host: &str, id: &str) -> Decided<()>
     };
     check_host(known, host)?;
     let mut draft = Draft::new(image);
-    for address in &known.aux_addresses {
-        release(&mut draft, image, known, *address);
-    }
-    draft.delete(&Key::DockerNetwork(id.to_owned()));
+    forget(&mut draft, image, known);
     Ok(draft.answer(()))
+}
+
+/// Deletes a binding and frees its auxiliary addresses.
+pub(super) fn forget(draft: &mut Draft<'_>, image: &Image, known: &DockerNetwork) {
+    for address in &known.aux_addresses {
+        release(draft, image, known, *address);
+    }
+    draft.delete(&Key::DockerNetwork(known.id.clone()));
 }
 
 fn check_host(known: &DockerNetwork, host: &str) -> Result<(), Refusal> {

@@ -51,13 +51,29 @@ pub fn put_endpoint(
         network,
         group,
         host: host.to_owned(),
+        boot_id: image
+            .host(host)
+            .map(|h| h.boot_id.clone())
+            .unwrap_or_default(),
         ipv4,
         ipv6,
         mac: mac(request.mac, ipv4)?,
     };
     let mut draft = place.draft();
+    if image.host(host).is_some() {
+        // A boot that begins meanwhile would end the endpoint at once.
+        draft.rely_on(&Key::Host(host.to_owned()));
+    }
+    let replaced = replaced(image, host, request, &record)?;
+    if let Some(old) = replaced {
+        draft.delete(&Key::Endpoint(old.id.clone()));
+    }
     for address in record.addresses() {
-        let bound = AddressState::bind(place.state(host, address)?, id, host)
+        let free = |state: &&AddressState| {
+            let of = |old: &EndpointRecord| matches!(state, AddressState::Bound { endpoint, .. } if *endpoint == old.id);
+            !replaced.is_some_and(of)
+        };
+        let bound = AddressState::bind(place.state(host, address)?.filter(free), id, host)
             .map_err(|refusal| held(address, &refusal))?;
         draft.put(&place.key(address), &bound);
     }
@@ -72,13 +88,24 @@ pub fn delete_endpoint(image: &Image, reports: &HostReports, host: &str, id: &st
         return Ok(settled(()));
     };
     check_host(known, host)?;
+    let mut draft = Draft::new(image);
+    end(&mut draft, image, reports, known);
+    Ok(draft.answer(()))
+}
+
+/// Deletes an endpoint and has its addresses drain.
+pub(super) fn end(
+    draft: &mut Draft<'_>,
+    image: &Image,
+    reports: &HostReports,
+    known: &EndpointRecord,
+) {
     let mut awaited: BTreeSet<String> = image.hosts_of(&known.tenant).map(str::to_owned).collect();
     if known.tenant == DEFAULT_TENANT {
         // Hosts belong to this tenant themselves, with or without a container of it.
         awaited.extend(reports.live().map(|(host, _)| host.to_owned()));
     }
-    let mut draft = Draft::new(image);
-    draft.delete(&Key::Endpoint(id.to_owned()));
+    draft.delete(&Key::Endpoint(known.id.clone()));
     let network = image.network(&format!("{}:{}", known.tenant, known.network));
     for (network, address) in network
         .into_iter()
@@ -86,12 +113,34 @@ pub fn delete_endpoint(image: &Image, reports: &HostReports, host: &str, id: &st
     {
         let key = Key::Address(network, address);
         let state = image.address(network, address).cloned();
-        match AddressState::unbind(state, id, awaited.clone()) {
+        match AddressState::unbind(state, &known.id, awaited.clone()) {
             Some(state) => draft.put(&key, &state),
             None => draft.delete(&key),
         }
     }
-    Ok(draft.answer(()))
+}
+
+/// The endpoint in whose place the new one comes: it is of the same host, network and
+/// addresses, so that whoever sends there meets the new one and nothing has to drain.
+fn replaced<'a>(
+    image: &'a Image,
+    host: &str,
+    request: &EndpointRequest,
+    new: &EndpointRecord,
+) -> Result<Option<&'a EndpointRecord>, Refusal> {
+    let Some(old) = request.replaces.as_ref().and_then(|id| image.endpoint(id)) else {
+        return Ok(None);
+    };
+    check_host(old, host)?;
+    let place = |e: &EndpointRecord| (e.tenant.clone(), e.network.clone(), e.ipv4, e.ipv6);
+    if place(old) == place(new) {
+        return Ok(Some(old));
+    }
+    let message = format!(
+        "endpoint {} has other addresses than the one that is to replace it; delete it first",
+        old.id
+    );
+    Err(Refusal::conflict("replaces", message))
 }
 
 fn repeat(known: &EndpointRecord, host: &str, request: &EndpointRequest) -> Decided<EndpointView> {

@@ -126,6 +126,14 @@ impl Addresses {
             .take_while(move |(n, ..)| *n <= number)
     }
 
+    /// Those that are tentative or drain.
+    pub(crate) fn unsettled(&self) -> impl Iterator<Item = (u32, IpAddr, &AddressState)> {
+        let keys = self.tentative.iter().chain(&self.draining);
+        keys.filter_map(|(_, network, address)| {
+            Some((*network, *address, self.get(*network, *address)?))
+        })
+    }
+
     /// Those that are tentative since before `time`.
     pub(crate) fn tentative_before(&self, time: u64) -> impl Iterator<Item = (u32, IpAddr)> {
         let old = self

@@ -6,7 +6,7 @@ use contiv_model::agent::DockerNetwork;
 
 use crate::key::Key;
 use crate::record::{
-    EndpointRecord, GlobalRecord, GroupRecord, NetworkRecord, PolicyRecord, RuleRecord,
+    EndpointRecord, GlobalRecord, GroupRecord, HostRecord, NetworkRecord, PolicyRecord, RuleRecord,
     TenantRecord,
 };
 
@@ -27,6 +27,7 @@ pub enum Before {
     Rule(RuleRecord),
     Endpoint(EndpointRecord),
     DockerNetwork(DockerNetwork),
+    Host(HostRecord),
 }
 
 impl Applied {

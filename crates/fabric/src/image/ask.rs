@@ -1,7 +1,7 @@
 //! What decisions and views ask of an image.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use contiv_ipam::{AddressPool, AddressState, Family, RangeSet};
@@ -114,6 +114,11 @@ impl Image {
         self.addresses.draining_until(number)
     }
 
+    /// The addresses that are tentative or drain.
+    pub(crate) fn unsettled_addresses(&self) -> impl Iterator<Item = (u32, IpAddr, &AddressState)> {
+        self.addresses.unsettled()
+    }
+
     pub(crate) fn tentative_before(&self, time: u64) -> impl Iterator<Item = (u32, IpAddr)> {
         self.addresses.tentative_before(time)
     }
@@ -156,8 +161,13 @@ impl Image {
         self.counters.get(&of).copied().unwrap_or_default()
     }
 
+    /// The host that is reached at a tunnel address.
+    pub(crate) fn tunnel_owner(&self, address: Ipv4Addr) -> Option<&str> {
+        self.tunnels.get(&address).map(String::as_str)
+    }
+
     /// The hosts that have endpoints of a tenant.
-    pub(crate) fn hosts_of(&self, tenant: &str) -> impl Iterator<Item = &str> {
+    pub fn hosts_of(&self, tenant: &str) -> impl Iterator<Item = &str> {
         let first = (tenant.to_owned(), String::new());
         let places = self.indexes.presence.range(first..);
         let here = places.take_while(move |((of, _), _)| of == tenant);

@@ -17,6 +17,9 @@ pub(crate) struct Indexes {
     pub(crate) endpoints_by_group: Index,
     /// Number of endpoints by tenant and host: whose rules a host needs.
     pub(crate) presence: BTreeMap<(String, String), usize>,
+    pub(crate) endpoints_by_host: Index,
+    /// Tenants by the hosts that have endpoints of them.
+    pub(crate) tenants_by_host: Index,
     /// Rules by the group or network that they name as peer; both share one name space.
     pub(crate) rules_by_peer: Index,
 }
@@ -49,6 +52,16 @@ impl Indexes {
         if let Some(group) = group_key(endpoint) {
             add(&mut self.endpoints_by_group, group, &endpoint.id);
         }
+        add(
+            &mut self.endpoints_by_host,
+            endpoint.host.clone(),
+            &endpoint.id,
+        );
+        add(
+            &mut self.tenants_by_host,
+            endpoint.host.clone(),
+            &endpoint.tenant,
+        );
         *self.presence.entry(place(endpoint)).or_default() += 1;
     }
 
@@ -65,8 +78,12 @@ impl Indexes {
             *count -= 1;
             if *count == 0 {
                 self.presence.remove(&place(endpoint));
+                let host = endpoint.host.clone();
+                remove(&mut self.tenants_by_host, host, &endpoint.tenant);
             }
         }
+        let host = endpoint.host.clone();
+        remove(&mut self.endpoints_by_host, host, &endpoint.id);
     }
 
     pub(crate) fn add_rule(&mut self, key: &str, rule: &Rule) {

@@ -6,8 +6,9 @@ use contiv_model::agent::DockerNetwork;
 
 use super::index::members;
 use super::{AddressOwner, Image, KnownGlobal, KnownGroup, KnownNetwork, KnownPolicy, KnownRule};
+use crate::identity::Identity;
 use crate::key::Key;
-use crate::record::{EndpointRecord, TenantRecord};
+use crate::record::{EndpointRecord, HostRecord, TenantRecord};
 
 impl Image {
     /// Number of the commit that the image is of.
@@ -23,6 +24,11 @@ impl Image {
     /// Settings of the fabric; none before it is bootstrapped.
     pub fn global(&self) -> Option<&KnownGlobal> {
         self.global.as_ref()
+    }
+
+    /// Who may speak to masters.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     pub fn tenant(&self, name: &str) -> Option<&TenantRecord> {
@@ -149,6 +155,27 @@ impl Image {
     /// Every binding of an engine's network, by its id.
     pub fn docker_networks(&self) -> impl Iterator<Item = &DockerNetwork> {
         self.docker_networks.values()
+    }
+
+    /// The host of this name, if it has registered.
+    pub fn host(&self, name: &str) -> Option<&HostRecord> {
+        self.hosts.get(name)
+    }
+
+    /// Every host that has registered, by name.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostRecord> {
+        self.hosts.values()
+    }
+
+    /// The endpoints on a host, by id.
+    pub fn endpoints_on(&self, host: &str) -> impl Iterator<Item = &EndpointRecord> {
+        let ids = members(&self.indexes.endpoints_by_host, host);
+        ids.filter_map(|id| self.endpoints.get(id))
+    }
+
+    /// The tenants that a host has endpoints of.
+    pub fn tenants_on(&self, host: &str) -> impl Iterator<Item = &str> {
+        members(&self.indexes.tenants_by_host, host)
     }
 
     /// Every address in use, by network and address.

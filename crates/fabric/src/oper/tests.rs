@@ -53,6 +53,7 @@ fn world() -> World {
             ipv4: None,
             ipv6: None,
             mac: None,
+            replaces: None,
         };
         let made = crate::put_endpoint(&world.image, 1, "h1", id, &request);
         world.grant(made);

@@ -1,17 +1,22 @@
-//! The difference that commits make to one host.
+//! The difference that commits make to hosts.
 //!
 //! 1. An object that was written is put if the host is to know it now, and deleted if
 //!    it was to know it before and is not now.
 //! 2. A rule is put as well when the group or network that it names comes or goes.
 //! 3. When a tenant comes to a host, with its first endpoint there, or leaves it, all of
 //!    the tenant's policies, rules and endpoints do.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! 4. A host is told of when it comes to share a tenant with the receiver, or its tunnel
+//!    address changes.
+//!
+//! Most changes mean the same to many hosts. What is common to all of them is found once,
+//! in [`Delta::new`]; hosts of one [`Audience`] are told the same.
 
 use contiv_model::agent::{HostObject, ObjectKind, ObjectRef};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::object;
-use crate::image::{Applied, Before, DEFAULT_TENANT, Image};
+use super::shift::Shift;
+use crate::image::{Applied, Before, Image};
 use crate::key::Key;
 
 /// What a host is to put in place and to delete, whole or not at all.
@@ -27,92 +32,158 @@ impl HostChange {
     }
 }
 
-/// What the commits of `applied`, the last of which made `image`, mean to `host`.
-pub fn change(image: &Image, applied: &Applied, host: &str) -> HostChange {
-    let presence = Presence::of(image, applied, host);
-    let mut objects = Objects::default();
-    for (key, before) in applied.objects.values() {
-        objects.take(image, key, before.as_ref(), host, &presence);
-    }
-    // Those that were written have had their turn.
-    let same = |key: Key| !applied.has(&key);
-    for tenant in presence.changed() {
-        let now = presence.now(tenant);
-        let policies = image.policies_of(tenant);
-        for (key, policy) in policies.filter(|(key, _)| same(Key::Policy((*key).to_owned()))) {
-            let view = now.then(|| object::policy(policy));
-            objects.set(ObjectKind::Policy, key, view);
-        }
-        let rules = image.rules_of(tenant);
-        for (key, rule) in rules.filter(|(key, _)| same(Key::Rule((*key).to_owned()))) {
-            let view = now.then(|| object::rule(image, rule));
-            objects.set(ObjectKind::Rule, key, view);
-        }
-        let endpoints = image.endpoints_of_tenant(tenant);
-        for endpoint in endpoints.filter(|e| same(Key::Endpoint(e.id.clone()))) {
-            let view = now.then(|| HostObject::Endpoint(endpoint.view()));
-            objects.set(ObjectKind::Endpoint, &endpoint.id, view);
-        }
-    }
-    objects.change()
+/// Who is told the same of a change.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// It is of no concern to the host.
+    Nobody,
+    /// All hosts that are equal in this.
+    Shared(Vec<u32>),
+    /// The host alone: something of its own has changed.
+    One,
 }
 
-/// Whether the tenants of this change were, and are, for the host.
-struct Presence<'a> {
-    /// Endpoints on the host before and now, of tenants whose endpoints changed there.
-    counts: BTreeMap<&'a str, (usize, usize)>,
+/// What commits changed, ready to be told to any host.
+#[derive(Clone, Debug)]
+pub struct Delta {
+    applied: Applied,
+    shift: Shift,
+    /// Something has changed that all hosts know.
+    for_all: bool,
+    /// Tenants of which something has changed that only their hosts know.
+    tenants: BTreeSet<String>,
+    /// Hosts whose own bindings have changed.
+    bindings: BTreeSet<String>,
+}
+
+/// What the commits of `applied`, the last of which made `image`, mean to `host`.
+pub fn change(image: &Image, applied: &Applied, host: &str) -> HostChange {
+    Delta::new(image, applied.clone()).change(image, host)
+}
+
+impl Delta {
+    /// The commits of `applied`, the last of which made `image`.
+    pub fn new(image: &Image, applied: Applied) -> Delta {
+        let shift = Shift::of(image, &applied);
+        let (mut for_all, mut tenants, mut bindings) = (false, BTreeSet::new(), BTreeSet::new());
+        for (key, before) in applied.objects.values() {
+            match key {
+                Key::Global | Key::Tenant(_) => for_all = true,
+                Key::Network(name) | Key::Group(name) => {
+                    for_all = true;
+                    tenants.insert(tenant_of(name).to_owned());
+                }
+                Key::Policy(name) | Key::Rule(name) => {
+                    tenants.insert(tenant_of(name).to_owned());
+                }
+                Key::Endpoint(id) => {
+                    if let Some(Before::Endpoint(before)) = before {
+                        tenants.insert(before.tenant.clone());
+                    }
+                    tenants.extend(image.endpoint(id).map(|e| e.tenant.clone()));
+                }
+                Key::DockerNetwork(id) => {
+                    if let Some(Before::DockerNetwork(before)) = before {
+                        bindings.insert(before.host.clone());
+                    }
+                    bindings.extend(image.docker_network(id).map(|d| d.host.clone()));
+                }
+                _ => {}
+            }
+        }
+        Delta {
+            applied,
+            shift,
+            for_all,
+            tenants,
+            bindings,
+        }
+    }
+
+    /// With whom a host has this change in common. `image` is the one that the delta was
+    /// made of.
+    pub fn audience(&self, image: &Image, host: &str) -> Audience {
+        if self.bindings.contains(host) || self.shift.moved(host).next().is_some() {
+            return Audience::One;
+        }
+        let mut common = Vec::new();
+        for (n, tenant) in (0u32..).zip(&self.tenants) {
+            if self.shift.knows(image, tenant, host) {
+                common.push(n);
+            }
+        }
+        let mut concerned = self.for_all || !common.is_empty();
+        for other in self.shift.hosts() {
+            let seen = self.shift.seen(image, host, other);
+            concerned |= seen.0 != seen.1;
+            common.extend([
+                u32::MAX,
+                u32::from(seen.0.is_some()),
+                u32::from(seen.1.is_some()),
+            ]);
+        }
+        match concerned {
+            true => Audience::Shared(common),
+            false => Audience::Nobody,
+        }
+    }
+
+    /// What a host is to do. `image` is the one that the delta was made of.
+    pub fn change(&self, image: &Image, host: &str) -> HostChange {
+        let receiver = Receiver {
+            image,
+            shift: &self.shift,
+            host,
+        };
+        let mut objects = Objects::default();
+        for (key, before) in self.applied.objects.values() {
+            objects.take(&receiver, key, before.as_ref());
+        }
+        // Those that were written have had their turn.
+        let same = |key: Key| !self.applied.has(&key);
+        for tenant in self.shift.moved(host) {
+            let now = receiver.now(tenant);
+            let policies = image.policies_of(tenant);
+            for (key, policy) in policies.filter(|(key, _)| same(Key::Policy((*key).to_owned()))) {
+                let view = now.then(|| object::policy(policy));
+                objects.set(ObjectKind::Policy, key, view);
+            }
+            let rules = image.rules_of(tenant);
+            for (key, rule) in rules.filter(|(key, _)| same(Key::Rule((*key).to_owned()))) {
+                let view = now.then(|| object::rule(image, rule));
+                objects.set(ObjectKind::Rule, key, view);
+            }
+            let endpoints = image.endpoints_of_tenant(tenant);
+            for endpoint in endpoints.filter(|e| same(Key::Endpoint(e.id.clone()))) {
+                let view = now.then(|| HostObject::Endpoint(endpoint.view()));
+                objects.set(ObjectKind::Endpoint, &endpoint.id, view);
+            }
+        }
+        for other in self.shift.candidates(image, host) {
+            let (before, now) = self.shift.seen(image, host, other);
+            if before != now {
+                let view = now.and_then(|_| image.host(other)).and_then(object::host);
+                objects.set(ObjectKind::Host, other, view);
+            }
+        }
+        objects.change()
+    }
+}
+
+/// Whom a change is told to.
+struct Receiver<'a> {
     image: &'a Image,
+    shift: &'a Shift,
     host: &'a str,
 }
 
-impl<'a> Presence<'a> {
-    fn of(image: &'a Image, applied: &'a Applied, host: &'a str) -> Presence<'a> {
-        let mut gone: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut come: BTreeMap<&str, usize> = BTreeMap::new();
-        for (key, before) in applied.objects.values() {
-            let Key::Endpoint(id) = key else {
-                continue;
-            };
-            if let Some(Before::Endpoint(before)) = before
-                && before.host == host
-            {
-                *gone.entry(&before.tenant).or_default() += 1;
-            }
-            if let Some(now) = image.endpoint(id)
-                && now.host == host
-            {
-                *come.entry(&now.tenant).or_default() += 1;
-            }
-        }
-        let tenants: BTreeSet<&str> = gone.keys().chain(come.keys()).copied().collect();
-        let count = |tenant: &'a str| {
-            let now = image.endpoints_at(tenant, host);
-            let of = |counts: &BTreeMap<&str, usize>| counts.get(tenant).copied().unwrap_or(0);
-            (tenant, (now + of(&gone) - of(&come), now))
-        };
-        Presence {
-            counts: tenants.into_iter().map(count).collect(),
-            image,
-            host,
-        }
-    }
-
+impl Receiver<'_> {
     fn before(&self, tenant: &str) -> bool {
-        let now = || self.image.endpoints_at(tenant, self.host);
-        let count = self
-            .counts
-            .get(tenant)
-            .map_or_else(now, |(before, _)| *before);
-        tenant == DEFAULT_TENANT || count > 0
+        self.shift.knew(self.image, tenant, self.host)
     }
 
     fn now(&self, tenant: &str) -> bool {
-        tenant == DEFAULT_TENANT || self.image.is_present(tenant, self.host)
-    }
-
-    fn changed(&self) -> impl Iterator<Item = &'a str> {
-        let tenants = self.counts.keys().copied();
-        tenants.filter(|tenant| self.before(tenant) != self.now(tenant))
+        self.shift.knows(self.image, tenant, self.host)
     }
 }
 
@@ -121,14 +192,8 @@ impl<'a> Presence<'a> {
 struct Objects(BTreeMap<ObjectRef, Option<HostObject>>);
 
 impl Objects {
-    fn take(
-        &mut self,
-        image: &Image,
-        key: &Key,
-        before: Option<&Before>,
-        host: &str,
-        presence: &Presence<'_>,
-    ) {
+    fn take(&mut self, receiver: &Receiver<'_>, key: &Key, before: Option<&Before>) {
+        let Receiver { image, host, .. } = *receiver;
         let existed = before.is_some();
         match key {
             Key::Global => {
@@ -142,30 +207,30 @@ impl Objects {
             Key::Network(name) => {
                 let view = image.network(name).map(object::network);
                 self.settle(ObjectKind::Network, name, existed, view);
-                self.resolve_again(image, name, presence);
+                self.resolve_again(receiver, name);
             }
             Key::Group(name) => {
                 let view = image.group(name).map(object::group);
                 self.settle(ObjectKind::Group, name, existed, view);
-                self.resolve_again(image, name, presence);
+                self.resolve_again(receiver, name);
             }
             Key::Policy(name) => {
                 let tenant = tenant_of(name);
-                let policy = image.policy(name).filter(|_| presence.now(tenant));
-                let known = existed && presence.before(tenant);
+                let policy = image.policy(name).filter(|_| receiver.now(tenant));
+                let known = existed && receiver.before(tenant);
                 self.settle(ObjectKind::Policy, name, known, policy.map(object::policy));
             }
             Key::Rule(name) => {
                 let tenant = tenant_of(name);
-                let rule = image.rule(name).filter(|_| presence.now(tenant));
+                let rule = image.rule(name).filter(|_| receiver.now(tenant));
                 let view = rule.map(|rule| object::rule(image, rule));
-                let known = existed && presence.before(tenant);
+                let known = existed && receiver.before(tenant);
                 self.settle(ObjectKind::Rule, name, known, view);
             }
             Key::Endpoint(id) => {
                 let known =
-                    matches!(before, Some(Before::Endpoint(b)) if presence.before(&b.tenant));
-                let now = image.endpoint(id).filter(|e| presence.now(&e.tenant));
+                    matches!(before, Some(Before::Endpoint(b)) if receiver.before(&b.tenant));
+                let now = image.endpoint(id).filter(|e| receiver.now(&e.tenant));
                 let view = now.map(|e| HostObject::Endpoint(e.view()));
                 self.settle(ObjectKind::Endpoint, id, known, view);
             }
@@ -179,10 +244,11 @@ impl Objects {
         }
     }
 
-    fn resolve_again(&mut self, image: &Image, peer: &str, presence: &Presence<'_>) {
-        if !presence.now(tenant_of(peer)) {
+    fn resolve_again(&mut self, receiver: &Receiver<'_>, peer: &str) {
+        if !receiver.now(tenant_of(peer)) {
             return;
         }
+        let image = receiver.image;
         for key in image.rules_by_peer(peer) {
             let view = image.rule(key).map(|rule| object::rule(image, rule));
             self.set(ObjectKind::Rule, key, view);

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use contiv_model::agent::{
-    AddressRange, GlobalView, GroupView, HostObject, NetworkView, PolicyView, RuleView, TenantView,
+    AddressRange, GlobalView, GroupView, HostObject, HostView, NetworkView, PolicyView, RuleView,
+    TenantView,
 };
 use contiv_model::parsed::{NetworkType, ParsedNetwork};
 
 use crate::image::{Image, KnownGlobal, KnownGroup, KnownNetwork, KnownPolicy, KnownRule};
-use crate::record::TenantRecord;
+use crate::record::{HostRecord, TenantRecord};
 
 /// The number of no group: a rule whose peer is in it matches nothing.
 const NO_GROUP: u32 = 0;
@@ -17,7 +18,16 @@ pub(super) fn global(known: &KnownGlobal) -> HostObject {
     HostObject::Global(GlobalView {
         forward_mode: known.parsed.forward_mode,
         pvt_subnet: known.parsed.pvt_subnet,
+        vxlan_port: known.parsed.vxlan_port,
     })
+}
+
+/// None for a host that others cannot reach.
+pub(super) fn host(record: &HostRecord) -> Option<HostObject> {
+    Some(HostObject::Host(HostView {
+        name: record.name.clone(),
+        tunnel: record.tunnel?,
+    }))
 }
 
 pub(super) fn tenant(record: &TenantRecord) -> HostObject {

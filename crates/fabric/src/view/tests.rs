@@ -47,9 +47,29 @@ proptest! {
                 take(mirror_of_host, change(&world.image, &pending, host));
                 prop_assert_eq!(&*mirror_of_host, &mirror(snapshot(&world.image, host)));
             }
-            pending = Applied::default();
+            check_audiences(&world.image, std::mem::take(&mut pending))?;
         }
     }
+}
+
+/// Hosts of one audience are told the same, and nobody misses anything.
+fn check_audiences(image: &Image, applied: Applied) -> Result<(), TestCaseError> {
+    let delta = Delta::new(image, applied);
+    let mut told: Vec<(Audience, HostChange)> = Vec::new();
+    for host in ["h1", "h2", "idle", "away"] {
+        let (audience, change) = (delta.audience(image, host), delta.change(image, host));
+        match audience {
+            Audience::One => continue,
+            Audience::Nobody => prop_assert!(change.is_empty(), "{host}: {change:?}"),
+            Audience::Shared(_) => {}
+        }
+        let others = told.iter().filter(|(of, _)| *of == audience);
+        for (_, other) in others {
+            prop_assert_eq!(other, &change, "{}", host);
+        }
+        told.push((audience, change));
+    }
+    Ok(())
 }
 
 /// Tenant `blue` with network `n`, group `g` of policy `p`, and a rule about the group.
@@ -117,6 +137,7 @@ fn start(world: &mut World, id: &str, host: &str) -> Applied {
         ipv4: None,
         ipv6: None,
         mac: None,
+        replaces: None,
     };
     let decision = crate::put_endpoint(&world.image, 1, host, id, &request).unwrap();
     world.commit(decision.transaction).unwrap()

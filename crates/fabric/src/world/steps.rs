@@ -44,7 +44,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
                 IpAddr::V4(address) => address,
                 IpAddr::V6(_) => unreachable!("addresses at random are IPv4"),
             });
-            let request = EndpointRequest { pool, ipv4, ipv6: None, mac: None };
+            let request = EndpointRequest { pool, ipv4, ipv6: None, mac: None, replaces: None };
             Step::PutEndpoint(host, id, request)
         }),
         4 => (host(), endpoint_id()).prop_map(|(host, id)| Step::DeleteEndpoint(host, id)),
@@ -54,7 +54,13 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => (0u64..20).prop_map(Step::Expire),
         2 => (0u64..6, 0u64..6).prop_map(|(a, b)| Step::Settle(vec![("h1", a), ("h2", b)])),
     ];
-    prop_oneof![objects, addresses]
+    let hosts = prop_oneof![
+        3 => (host(), select(vec!["b1", "b2"]), tunnel())
+            .prop_map(|(host, boot, tunnel)| Step::Register(host, boot, tunnel)),
+        2 => host().prop_map(Step::CollectBoots),
+        1 => host().prop_map(Step::CollectHost),
+    ];
+    prop_oneof![4 => objects, 4 => addresses, 1 => hosts]
 }
 
 pub(super) const NETWORKS: [&str; 3] = ["n1", "n2", "both"];
@@ -68,6 +74,11 @@ fn tenant() -> impl Strategy<Value = &'static str> {
 
 fn host() -> impl Strategy<Value = &'static str> {
     prop_oneof![3 => Just(HOSTS[0]), 1 => Just(HOSTS[1])]
+}
+
+fn tunnel() -> impl Strategy<Value = Option<Ipv4Addr>> {
+    select(vec![None, Some(1), Some(2)])
+        .prop_map(|last| last.map(|last| Ipv4Addr::new(192, 0, 2, last)))
 }
 
 fn name(names: &'static [&'static str]) -> impl Strategy<Value = &'static str> {

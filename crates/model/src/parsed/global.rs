@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 
 use super::choice::choice;
 use super::subnet::special;
-use crate::agent::ForwardMode;
+use crate::agent::{DEFAULT_VXLAN_PORT, ForwardMode};
 use crate::invalid::Invalid;
 use crate::object::{Global, Keyed};
 
@@ -50,6 +50,7 @@ pub struct ParsedGlobal {
     pub forward_mode: ForwardMode,
     pub arp_mode: ArpMode,
     pub pvt_subnet: Ipv4Net,
+    pub vxlan_port: u16,
 }
 
 impl Global {
@@ -64,6 +65,7 @@ impl Global {
             fwd_mode: "bridge".into(),
             arp_mode: "proxy".into(),
             pvt_subnet: "172.19.0.0/16".into(),
+            vxlan_port: Some(DEFAULT_VXLAN_PORT.into()),
         }
     }
 
@@ -85,6 +87,7 @@ impl Global {
                 value.clone_into(field);
             }
         }
+        filled.vxlan_port = filled.vxlan_port.or(current.vxlan_port);
         filled
     }
 
@@ -132,6 +135,7 @@ impl Global {
             forward_mode,
             arp_mode,
             pvt_subnet: pvt_subnet(&self.pvt_subnet)?,
+            vxlan_port: vxlan_port(self.vxlan_port)?,
         })
     }
 }
@@ -168,6 +172,18 @@ impl fmt::Display for TagRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.first, self.last)
     }
+}
+
+/// Settings of before there was a choice have the port that IANA gave.
+fn vxlan_port(wish: Option<u32>) -> Result<u16, Invalid> {
+    let port = wish.map_or(Some(DEFAULT_VXLAN_PORT), |wish| u16::try_from(wish).ok());
+    port.filter(|port| *port != 0).ok_or_else(|| {
+        let message = format!(
+            "{} is not a UDP port; choose one of 1 to 65535, which nothing else on the hosts uses",
+            wish.unwrap_or_default()
+        );
+        Invalid::new("vxlanPort", message)
+    })
 }
 
 fn pvt_subnet(text: &str) -> Result<Ipv4Net, Invalid> {

@@ -18,6 +18,7 @@ const PLACES: Places = &[
     ("fwdMode", "--fwd-mode"),
     ("arpMode", "--arp-mode"),
     ("pvtSubnet", "--private-subnet"),
+    ("vxlanPort", "--vxlan-port"),
 ];
 
 #[derive(Debug, Subcommand)]
@@ -66,6 +67,9 @@ pub(crate) struct Set {
     /// The /16 of which every endpoint has an address on its host.
     #[arg(short = 's', long, value_name = "CIDR")]
     private_subnet: Option<String>,
+    /// UDP port at which hosts take what others send for their endpoints.
+    #[arg(long, value_name = "PORT")]
+    vxlan_port: Option<u32>,
 }
 
 impl Global {
@@ -94,6 +98,7 @@ impl Global {
 
 impl Set {
     fn apply(self, global: &mut object::Global) {
+        global.vxlan_port = self.vxlan_port.or(global.vxlan_port);
         let fields = [
             (&mut global.network_infra_type, self.fabric_mode),
             (&mut global.vlans, self.vlan_range),

@@ -58,6 +58,7 @@ impl Driver {
             ipv4: ipv4(&request.interface.address)?,
             ipv6: ipv6(&request.interface.address_ipv6)?,
             mac: mac(&request.interface.mac_address)?,
+            replaces: None,
         };
         // Armed until the endpoint is whole; the engine's time-out drops this future.
         let mut undo = Undo {

@@ -12,8 +12,8 @@ use std::time::Duration;
 use contiv_client::{Client, Timeouts};
 use contiv_testbed::{Daemon, Host, Reply, bin, wait_for};
 use netplugin::{
-    Departures, Driver, Listener, Metrics, Observed, Outcome, PluginSocket, Reconciler, Replica,
-    Reporter, SharedPlane, router,
+    Departures, Driver, Introduction, Listener, Metrics, Observed, Outcome, PluginSocket,
+    Reconciler, Relay, Replica, Reporter, SharedPlane, router,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -298,10 +298,23 @@ async fn run(
     let (_observed, observed) = watch::channel(Observed::default());
     let (outcome, outcomes) = watch::channel(Outcome::default());
     let (registrations, registered) = watch::channel(0);
+    let (status, statuses) = watch::channel(None);
+    let (_counted, counts) = watch::channel(Arc::default());
+    let introduction = Introduction {
+        plane: plane.clone(),
+    };
+    let relay = Relay {
+        host: host.clone(),
+        introduction: introduction.clone(),
+        status: statuses,
+        counted: counts,
+        events: Arc::default(),
+        registrations: registered,
+    };
     let listener = Listener {
         host: host.clone(),
+        introduction,
         replica: Arc::clone(&replica),
-        plane: plane.clone(),
         metrics: Arc::clone(&metrics),
         registrations,
     };
@@ -315,13 +328,12 @@ async fn run(
     };
     let reporter = Reporter {
         host_name: HOST.into(),
-        host: host.clone(),
         replica: Arc::clone(&replica),
         plane: plane.clone(),
         metrics: Arc::clone(&metrics),
         observed,
         outcome: outcomes,
-        registrations: registered,
+        status,
     };
     let leaving = departures.run(plane.clone(), host, &replica, stop.clone());
     let shared = (Arc::clone(&replica), Arc::clone(&departures));
@@ -340,6 +352,7 @@ async fn run(
         listener.run(stop.clone()),
         reconciler.run(stop.clone()),
         reporter.run(stop.clone()),
+        relay.run(stop.clone()),
         leaving,
         async { serving.await.unwrap() },
         hearing,

@@ -121,8 +121,9 @@ impl Names {
         Ok(())
     }
 
-    fn part(&self, rule: &RuleExplained) -> String {
-        let what = match rule.part {
+    /// What became of a rule, and why.
+    pub fn why(&self, part: Part) -> String {
+        match part {
             Part::Decides => "matches and decides".to_owned(),
             Part::Passes => "matches and passes to the next tier".to_owned(),
             Part::ShadowedBy(by) => format!("matches, shadowed by {}", self.rule(by)),
@@ -131,7 +132,11 @@ impl Names {
             Part::WouldPass => "matches and would pass to the next tier".to_owned(),
             Part::WouldChangeNothing => "matches and would change nothing".to_owned(),
             Part::Missed(miss) => format!("no: {miss}"),
-        };
+        }
+    }
+
+    fn part(&self, rule: &RuleExplained) -> String {
+        let what = self.why(rule.part);
         let (id, priority, action) = (&rule.id, rule.priority, Word(rule.action));
         format!("{id}: {action}, priority {priority}: {what}")
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::follow::Revision;
 use crate::memory::written_once;
 use crate::schema::Schema;
+use crate::tickets::Tickets;
 use crate::transaction::{Entry, Outcome, Transaction, Write};
 
 /// Key → number of the commit that wrote it last, and value.
@@ -35,6 +36,7 @@ pub(super) struct File {
     path: PathBuf,
     schema: Schema,
     database: Database,
+    tickets: Mutex<Tickets>,
 }
 
 /// Makes the file, if need be, for its owner's eyes alone, whatever directory it is in.
@@ -57,6 +59,7 @@ impl File {
             path: path.to_owned(),
             schema,
             database,
+            tickets: Mutex::default(),
         };
         file.prepare()?;
         Ok(file)
@@ -194,8 +197,18 @@ impl File {
             let mut entries = writing.open_table(ENTRIES)?;
             before = meta.get(NUMBER)?.map_or(0, |n| n.value());
             number = before;
+            let mut tickets = self.tickets.lock().unwrap_or_else(PoisonError::into_inner);
             for transaction in batch {
-                outcomes.push(one(&mut entries, &mut number, transaction)?);
+                let mut transaction = transaction.clone();
+                if let Err(key) = tickets.settle(&mut transaction) {
+                    outcomes.push(Ok(Outcome::Conflict { key }));
+                    continue;
+                }
+                let outcome = one(&mut entries, &mut number, &transaction)?;
+                if let Ok(Outcome::Committed(number)) = outcome {
+                    tickets.take(transaction.ticket, number);
+                }
+                outcomes.push(outcome);
             }
             meta.insert(NUMBER, number)?;
         }
@@ -225,6 +238,14 @@ fn one(
         if found != compare.number {
             let key = compare.key.clone();
             return Ok(Ok(Outcome::Conflict { key }));
+        }
+    }
+    for range in &transaction.unchanged {
+        for item in entries.range(range.first.as_str()..=range.last.as_str())? {
+            if item?.1.value().0 > range.since {
+                let key = range.first.clone();
+                return Ok(Ok(Outcome::Conflict { key }));
+            }
         }
     }
     if !transaction.writes.is_empty() {

@@ -27,6 +27,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "contiv-ipam",
             "contiv-store",
             "contiv-fabric",
+            "contiv-client",
+            "contiv-identity",
         ],
     ),
     (
@@ -35,11 +37,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "contiv-model",
             "contiv-policy",
             "contiv-client",
+            "contiv-identity",
             "contiv-datapath",
             "contiv-datapath-abi",
         ],
     ),
-    ("netctl", &["contiv-model", "contiv-client"]),
+    (
+        "netctl",
+        &["contiv-model", "contiv-client", "contiv-identity"],
+    ),
     // The proof stands beside the product: nothing of the product may use it.
     ("contiv-testbed", &[]),
     ("contiv-bench", &["contiv-testbed"]),

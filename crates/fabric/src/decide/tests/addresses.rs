@@ -27,6 +27,7 @@ fn wish(address: Option<&str>, group: Option<&str>) -> EndpointRequest {
         ipv4: address.map(|a| a.parse().unwrap()),
         ipv6: None,
         mac: None,
+        replaces: None,
     }
 }
 
@@ -183,6 +184,7 @@ fn a_mac_that_is_asked_for_is_kept_and_must_be_one_interfaces() {
     let mut world = world();
     let with = |mac: &str| EndpointRequest {
         mac: Some(mac.parse().unwrap()),
+        replaces: None,
         ..wish(None, None)
     };
     for group_or_none in [

@@ -99,6 +99,9 @@ fn check_equal(image: &Image, reference: &Reference) {
         .map(|(id, e)| (id.as_str(), e.host.as_str(), e.addresses.clone()))
         .collect();
     assert_eq!(endpoints, expected);
+    let hosts = image.hosts().map(|h| (&h.name, (&h.boot_id, h.tunnel)));
+    let expected = reference.hosts.iter();
+    assert!(hosts.eq(expected.map(|(name, (boot, tunnel))| (name, (boot, *tunnel)))));
     let uses: BTreeMap<(String, IpAddr), Use> = image
         .addresses()
         .map(|owner| {

@@ -1,10 +1,11 @@
 //! What decisions should come to, obvious by reading: sets that are walked.
 
+mod hosts;
 mod objects;
 mod pools;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use contiv_model::agent::{DockerNetwork, PoolRef};
 use contiv_model::object::{EndpointGroup, Network, Rule};
@@ -25,6 +26,7 @@ pub(super) enum Use {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
     pub(super) host: String,
+    pub(super) boot: String,
     pub(super) pool: PoolRef,
     pub(super) addresses: Vec<IpAddr>,
 }
@@ -41,6 +43,8 @@ pub(super) struct Reference {
     pub(super) rules: BTreeMap<String, Rule>,
     pub(super) endpoints: BTreeMap<String, Endpoint>,
     pub(super) docker_networks: BTreeMap<String, DockerNetwork>,
+    /// Boots and tunnel addresses.
+    pub(super) hosts: BTreeMap<String, (String, Option<Ipv4Addr>)>,
     pub(super) uses: BTreeMap<(String, IpAddr), Use>,
     pub(super) vlans: (u32, u32),
 }
@@ -181,6 +185,11 @@ impl Reference {
                 }
                 let endpoint = Endpoint {
                     host: (*host).to_owned(),
+                    boot: self
+                        .hosts
+                        .get(*host)
+                        .map(|h| h.0.clone())
+                        .unwrap_or_default(),
                     pool: request.pool.clone(),
                     addresses,
                 };
@@ -192,15 +201,7 @@ impl Reference {
                     return Ok(());
                 };
                 require(known.host == *host)?;
-                let tenant = &known.pool.tenant;
-                let present = self.endpoints.values().filter(|e| e.pool.tenant == *tenant);
-                let awaited: BTreeSet<String> = present.map(|e| e.host.clone()).collect();
-                for address in &known.addresses {
-                    let place = (network_of(&known.pool), *address);
-                    let draining = Use::Draining(awaited.clone(), number);
-                    self.uses.insert(place, draining);
-                }
-                self.endpoints.remove(id);
+                self.end(&[id.clone()], number);
                 Ok(())
             }
             Step::PutDockerNetwork(binding) => self.put_docker_network(binding),
@@ -211,6 +212,15 @@ impl Reference {
                     self.uses.retain(|_, holder| *holder != own);
                     self.docker_networks.remove(id);
                 }
+                Ok(())
+            }
+            Step::Register(host, boot, tunnel) => self.register(host, boot, *tunnel),
+            Step::CollectBoots(host) => {
+                self.collect_boots(host, number);
+                Ok(())
+            }
+            Step::CollectHost(host) => {
+                self.collect_host(host, number);
                 Ok(())
             }
             Step::Expire(age) => {

@@ -20,6 +20,7 @@ fn the_ten_thousandth_grant_relies_on_three_keys_as_the_first_does() {
             ipv4: None,
             ipv6: None,
             mac: None,
+            replaces: None,
         };
         let id = format!("{id:064}");
         let made = crate::put_endpoint(&world.image, 1, "h1", &id, &request);

@@ -95,3 +95,20 @@ fn a_wrong_setting_is_named_with_its_value() {
         assert!(bad.is_empty() || refused.message.contains(bad), "{refused}");
     }
 }
+
+#[test]
+fn a_port_is_one_of_udp() {
+    let with = |vxlan_port| Global {
+        vxlan_port,
+        ..Global::initial()
+    };
+    assert_eq!(with(Some(8472)).parse().unwrap().vxlan_port, 8472);
+    assert_eq!(with(None).parse().unwrap().vxlan_port, 4789);
+    for bad in [0, 65_536] {
+        let refused = with(Some(bad)).parse().unwrap_err();
+        assert_eq!(refused.field, "vxlanPort");
+        assert!(refused.message.contains(&bad.to_string()), "{refused}");
+    }
+    let kept = Global::default().filled_from(&with(Some(8472)));
+    assert_eq!(kept.vxlan_port, Some(8472));
+}

@@ -1,0 +1,78 @@
+//! Connections that exist, as the table of flows has them.
+
+use std::time::Duration;
+
+use contiv_datapath_abi::counter::Reason;
+use contiv_datapath_abi::flow::{Flow, FlowKey, TICK_SHIFT};
+use contiv_datapath_abi::policy::{TCP, UDP};
+use contiv_datapath_abi::{Words, maps};
+use contiv_policy::Beginning;
+
+use crate::bpf::{Table, ticks};
+use crate::pins::Pins;
+use crate::{Error, address};
+
+/// A connection in the table, in the direction in which it was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    pub source_port: u16,
+    pub destination_port: u16,
+    /// Why its packets are dropped; none if they are passed on.
+    pub denied: Option<Reason>,
+    /// The rule of the opener's outgoing policy; 0 where it was not asked.
+    pub opener_rule: u32,
+    /// The rule of the accepter's incoming policy; 0 where it was not asked.
+    pub accepter_rule: u32,
+    /// The tenant's generation under which it was judged last.
+    pub generation: u32,
+    /// Since a packet came last.
+    pub idle: Duration,
+}
+
+impl Connection {
+    /// How many of them are told.
+    pub const MOST: usize = 16;
+}
+
+/// Rows per call.
+const STEP: usize = 4096;
+
+pub(super) fn find(pins: &Pins, beginning: &Beginning) -> Result<Vec<Connection>, Error> {
+    let table: Table<FlowKey, Flow> = pins.table(maps::FLOWS)?;
+    let words = |ip| Words::new(address::bytes(ip));
+    let (source, destination) = (words(beginning.from), words(beginning.to));
+    let has_ports = matches!(beginning.protocol, TCP | UDP);
+    let is_it = |key: &FlowKey, flow: &Flow| {
+        key.tenant == beginning.tenant
+            && key.source == source
+            && key.destination == destination
+            && key.protocol == u32::from(beginning.protocol)
+            && (!has_ports || key.destination_port == beginning.port)
+            && flow.flags & Flow::REPLY == 0
+    };
+    let (mut found, mut at, now) = (Vec::new(), None, ticks());
+    loop {
+        let (rows, next) = table.step(at, STEP)?;
+        let some = rows.into_iter().filter(|(key, flow)| is_it(key, flow));
+        found.extend(some.map(|(key, flow)| connection(&key, &flow, now)));
+        if next.is_none() || found.len() >= Connection::MOST {
+            found.truncate(Connection::MOST);
+            return Ok(found);
+        }
+        at = next;
+    }
+}
+
+fn connection(key: &FlowKey, flow: &Flow, now: u32) -> Connection {
+    let idle = u64::from(now.saturating_sub(flow.seen)) << TICK_SHIFT;
+    let reason = || Reason::from_number(flow.reason.into()).unwrap_or(Reason::PolicyOut);
+    Connection {
+        source_port: key.source_port,
+        destination_port: key.destination_port,
+        denied: (flow.delivery == Flow::DENIED).then(reason),
+        opener_rule: flow.opener_rule,
+        accepter_rule: flow.accepter_rule,
+        generation: flow.generation,
+        idle: Duration::from_nanos(idle),
+    }
+}

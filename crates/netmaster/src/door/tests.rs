@@ -1,0 +1,1 @@
+//! The door, looked at from outside.

@@ -1,0 +1,204 @@
+//! Brings one master what this host has to report.
+//!
+//! Each master has a relay of its own, so that one which is slow or away keeps no other waiting.
+//! Nothing piles up for it: of statuses and totals only the newest counts, and events are kept
+//! for a while for all masters together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contiv_client::HostClient;
+use contiv_model::agent::{EventBatch, HitsReport, HostStatus, Reported, RuleTotals};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{Introduction, RETRY};
+use crate::counters::Counted;
+use crate::error::Error;
+use crate::events::EventLog;
+
+/// Events that go in one message.
+const BATCH: usize = 1_000;
+
+/// Reports to one master, which is the only one that `host` speaks to.
+pub struct Relay {
+    pub host: HostClient,
+    pub introduction: Introduction,
+    pub status: watch::Receiver<Option<Arc<HostStatus>>>,
+    pub counted: watch::Receiver<Arc<Counted>>,
+    pub events: Arc<EventLog>,
+    pub registrations: watch::Receiver<u64>,
+}
+
+/// What the master has taken in its present life.
+#[derive(Debug, Default)]
+struct Taken {
+    /// Empty before the host is introduced.
+    life: Option<String>,
+    status: Option<Arc<HostStatus>>,
+    counting: String,
+    totals: BTreeMap<u32, RuleTotals>,
+    /// The number of the next event.
+    next: u64,
+}
+
+impl Relay {
+    /// Reports until the agent ends.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut taken = Taken::default();
+        let mut pause = RETRY.0;
+        let mut events = self.events.changes();
+        loop {
+            let mut anew = false;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Ok(()) = self.status.changed() => {}
+                Ok(()) = self.counted.changed() => {}
+                Ok(()) = events.changed() => {}
+                Ok(()) = self.registrations.changed() => anew = true,
+                else => return,
+            }
+            if anew {
+                // The status tells whether it was this master that has started.
+                taken.status = None;
+            }
+            let mut brought = self.bring(&mut taken).await;
+            while let Err(error) = brought {
+                tracing::debug!(%error, "a master takes no reports");
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = sleep(pause) => pause = (pause * 2).min(RETRY.1),
+                }
+                brought = self.bring(&mut taken).await;
+            }
+            pause = RETRY.0;
+        }
+    }
+
+    /// Reports whatever the master has not taken yet.
+    ///
+    /// 1. A master that does not know the host is introduced to it, and has taken nothing.
+    /// 2. The newest status, for which more is waiting than for all else.
+    /// 3. The totals that have changed.
+    /// 4. Events, in batches.
+    async fn bring(&mut self, taken: &mut Taken) -> Result<(), Error> {
+        loop {
+            let life = match &taken.life {
+                Some(life) => life.clone(),
+                None => {
+                    let life = self.introduction.to(&self.host).await?;
+                    *taken = Taken {
+                        life: Some(life.clone()),
+                        ..Taken::default()
+                    };
+                    life
+                }
+            };
+            let Some(answer) = self.step(taken).await? else {
+                return Ok(());
+            };
+            if answer.life != life {
+                tracing::debug!("a master has started, and is told all of it again");
+                *taken = Taken::default();
+            }
+        }
+    }
+
+    /// Makes one report; none when there is nothing to say.
+    async fn step(&mut self, taken: &mut Taken) -> Result<Option<Reported>, Error> {
+        let status = self.status.borrow_and_update().clone();
+        if let Some(status) = status
+            && !taken
+                .status
+                .as_ref()
+                .is_some_and(|old| Arc::ptr_eq(old, &status))
+        {
+            let answer = self.host.report(&status).await?;
+            taken.status = Some(status);
+            return Ok(Some(answer));
+        }
+        let counted = Arc::clone(&self.counted.borrow_and_update());
+        if let Some(report) = changed(&counted, taken) {
+            let answer = self.host.report_hits(&report).await?;
+            taken.counting = report.life;
+            let rows = report.totals.into_iter().map(|row| (row.rule, row));
+            taken.totals.extend(rows);
+            return Ok(Some(answer));
+        }
+        let batch = self.events.batch(taken.next, BATCH);
+        if !batch.events.is_empty() {
+            let answer = self.host.report_events(&batch).await?;
+            taken.next = end(&batch);
+            return Ok(Some(answer));
+        }
+        Ok(None)
+    }
+}
+
+/// The totals that the master has not taken; none when it has them all.
+fn changed(counted: &Counted, taken: &Taken) -> Option<HitsReport> {
+    if counted.life.is_empty() {
+        return None; // Nothing was read yet.
+    }
+    let same_life = counted.life == taken.counting;
+    let fresh = |row: &&RuleTotals| !same_life || taken.totals.get(&row.rule) != Some(row);
+    let totals: Vec<RuleTotals> = counted.rules.values().filter(fresh).cloned().collect();
+    (!same_life || !totals.is_empty()).then(|| HitsReport {
+        life: counted.life.clone(),
+        since: counted.since,
+        totals,
+    })
+}
+
+fn end(batch: &EventBatch) -> u64 {
+    let count = u64::try_from(batch.events.len()).unwrap_or(u64::MAX);
+    batch.first.saturating_add(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use contiv_model::agent::Totals;
+
+    use super::*;
+
+    fn counted(life: &str, packets: &[(u32, u64)]) -> Counted {
+        let row = |&(rule, packets)| {
+            let totals = Totals {
+                packets,
+                ..Totals::default()
+            };
+            let row = RuleTotals {
+                rule,
+                totals,
+                last_hit: None,
+            };
+            (rule, row)
+        };
+        Counted {
+            life: life.into(),
+            since: 1,
+            rules: packets.iter().map(row).collect(),
+        }
+    }
+
+    fn numbers(report: Option<HitsReport>) -> Option<Vec<u32>> {
+        report.map(|report| report.totals.iter().map(|row| row.rule).collect())
+    }
+
+    #[test]
+    fn a_master_hears_what_has_changed_and_of_a_new_life_everything() {
+        let mut taken = Taken::default();
+        assert_eq!(numbers(changed(&counted("", &[]), &taken)), None);
+        let first = counted("a", &[(16, 1), (17, 2)]);
+        assert_eq!(numbers(changed(&first, &taken)), Some(vec![16, 17]));
+        taken.counting = "a".into();
+        taken.totals = first.rules.clone();
+        assert_eq!(numbers(changed(&first, &taken)), None);
+        let second = counted("a", &[(16, 1), (17, 3), (18, 1)]);
+        assert_eq!(numbers(changed(&second, &taken)), Some(vec![17, 18]));
+        let reborn = counted("b", &[(16, 1)]);
+        assert_eq!(numbers(changed(&reborn, &taken)), Some(vec![16]));
+        assert_eq!(numbers(changed(&counted("b", &[]), &taken)), Some(vec![]));
+    }
+}

@@ -1,0 +1,153 @@
+//! The host's status: what is applied, realised, in the way, and known of its endpoints.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contiv_model::agent::{EndpointStatus, HostStatus, ObjectRef};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::data_plane::{EndpointFacts, SharedPlane};
+use crate::docker::Observed;
+use crate::error::Error;
+use crate::metrics::Metrics;
+use crate::mirror::Mirror;
+use crate::reconcile::Outcome;
+use crate::replica::Replica;
+
+/// A master takes a host that is silent for longer for absent.
+const REPORT: Duration = Duration::from_secs(5);
+/// Changes that come together make one report.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// Makes a report of what this host has applied, at once when that changes and now and then
+/// anyway.
+pub struct Reporter {
+    pub host_name: String,
+    pub replica: Arc<Replica>,
+    pub plane: SharedPlane,
+    pub metrics: Arc<Metrics>,
+    pub observed: watch::Receiver<Observed>,
+    pub outcome: watch::Receiver<Outcome>,
+    /// The latest report; none before the first.
+    pub status: watch::Sender<Option<Arc<HostStatus>>>,
+}
+
+impl Reporter {
+    /// Makes reports until the agent ends.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut applications = self.replica.applications();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = applications.changed() => {}
+                _ = self.observed.changed() => {}
+                _ = self.outcome.changed() => {}
+                () = sleep(REPORT) => {}
+            }
+            sleep(GATHER).await;
+            applications.mark_unchanged();
+            self.observed.mark_unchanged();
+            self.outcome.mark_unchanged();
+            match self.look().await {
+                Ok(status) => drop(self.status.send_replace(Some(Arc::new(status)))),
+                Err(error) => tracing::error!(%error, "cannot read the data plane"),
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<HostStatus, Error> {
+        let kernel = self.plane.with(|plane| plane.endpoints()).await?;
+        self.metrics
+            .endpoints
+            .set(i64::try_from(kernel.len()).unwrap_or(i64::MAX));
+        self.metrics
+            .set_drops(kernel.iter().flat_map(|(id, facts)| {
+                facts
+                    .drops
+                    .iter()
+                    .map(|(reason, n)| (id.as_str(), reason.as_str(), *n))
+            }));
+        let observed = self.observed.borrow().clone();
+        let outcome = self.outcome.borrow().clone();
+        // In this order: what was made anew under its old name is known to be so by the time that
+        // its revision is said to be applied.
+        let applied = self.replica.applied();
+        let realised = still_the_same(observed.realised.clone(), &self.replica.read());
+        let ids: Vec<String> = {
+            let mirror = self.replica.read();
+            let local = mirror.endpoints().filter(|e| e.host == self.host_name);
+            local.map(|e| e.id.clone()).collect()
+        };
+        let endpoints: BTreeMap<String, EndpointStatus> = ids
+            .into_iter()
+            .map(|id| {
+                let status = endpoint_status(&id, &kernel, &observed);
+                (id, status)
+            })
+            .collect();
+        Ok(HostStatus {
+            applied,
+            realised,
+            problems: [outcome.problems, observed.problems].concat(),
+            endpoints,
+            taken: Some(outcome.taken),
+        })
+    }
+}
+
+/// Of the objects that had their Docker network, those that were not made anew since.
+fn still_the_same(realised: BTreeMap<ObjectRef, String>, mirror: &Mirror) -> Vec<ObjectRef> {
+    let same = |(object, uid): (ObjectRef, String)| {
+        let now = mirror.uid(&object);
+        now.is_none_or(|now| now == uid).then_some(object)
+    };
+    realised.into_iter().filter_map(same).collect()
+}
+
+fn endpoint_status(
+    id: &str,
+    kernel: &BTreeMap<String, EndpointFacts>,
+    observed: &Observed,
+) -> EndpointStatus {
+    let facts = kernel.get(id).cloned().unwrap_or_default();
+    let container = observed.containers.get(id).cloned().unwrap_or_default();
+    EndpointStatus {
+        container_id: container.id,
+        container_name: container.name,
+        labels: container.labels,
+        interface: facts.interface,
+        private_address: facts.private_address,
+        drops: facts.drops,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contiv_model::agent::{ObjectKind, Revision, StreamMessage};
+
+    use super::*;
+    use crate::mirror::tests::network;
+
+    #[test]
+    fn a_word_about_an_object_is_not_one_about_its_namesake() {
+        let mut mirror = Mirror::default();
+        mirror.apply(StreamMessage::Snapshot {
+            revision: Revision::default(),
+            objects: vec![network("default", "kept", 1, "10.1.0.0/16")],
+        });
+        let named = |name: &str| ObjectRef {
+            kind: ObjectKind::Network,
+            key: format!("default:{name}"),
+        };
+        let realised = |uid: &str| BTreeMap::from([(named("kept"), uid.to_owned())]);
+        let told = still_the_same(realised("uid-default-kept"), &mirror);
+        assert_eq!(told, [named("kept")]);
+        assert_eq!(still_the_same(realised("uid-of-before"), &mirror), []);
+        // What is deleted still has its Docker network, until somebody has seen that go.
+        let gone = BTreeMap::from([(named("gone"), "uid-of-before".to_owned())]);
+        assert_eq!(still_the_same(gone, &mirror), [named("gone")]);
+    }
+}

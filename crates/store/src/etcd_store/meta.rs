@@ -1,0 +1,89 @@
+//! What all masters of a fabric agree on.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::schema::Schema;
+
+/// The store as a whole. Every commit compares its revision: who changes it has
+/// stopped every other writer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Meta {
+    pub(super) schema: u32,
+    pub(super) epoch: u64,
+    /// The etcd cluster that it was written in: a copy in another one is another history.
+    pub(super) cluster: u64,
+    /// A change that is decided and being written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) applying: Option<Applying>,
+    /// Where the contents went; nothing is written here any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) moved: Option<String>,
+}
+
+/// A staged change: whoever finds it finishes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Applying {
+    /// Below which its parts are staged.
+    pub(super) id: String,
+    pub(super) parts: usize,
+    /// What the contents are of afterwards.
+    pub(super) schema: u32,
+    pub(super) epoch: u64,
+}
+
+impl Meta {
+    pub(super) fn new(schema: Schema, cluster: u64) -> Meta {
+        Meta {
+            schema: schema.version(),
+            epoch: epoch_after(0),
+            cluster,
+            applying: None,
+            moved: None,
+        }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain fields are JSON")
+    }
+
+    pub(super) fn decode(value: &[u8], place: &str) -> Result<Meta, Error> {
+        serde_json::from_slice(value).map_err(|error| Error::Foreign {
+            place: place.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Whether this program may write.
+    pub(super) fn check(&self, schema: Schema, place: &str) -> Result<(), Error> {
+        if let Some(to) = &self.moved {
+            return Err(Error::Moved { to: to.clone() });
+        }
+        let found = self.applying.as_ref().map_or(self.schema, |a| a.schema.max(self.schema));
+        if found > schema.version() {
+            return Err(Error::Newer {
+                path: place.into(),
+                found,
+                known: schema.version(),
+            });
+        }
+        if self.applying.is_some() || found < schema.version() {
+            let doing = "a large change or another version's contents are being written";
+            return Err(Error::Busy {
+                doing: doing.to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A later history has a larger epoch, so that no host takes an old revision of its own
+/// for one of it.
+pub(crate) fn epoch_after(epoch: u64) -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(1, |since| since.as_secs()).max(epoch + 1)
+}

@@ -82,9 +82,7 @@ fn sends(skb: &Skb, slot: u32, endpoint: &Endpoint) -> Result<i32, Reason> {
         // SAFETY: if the row is taken by another flow while it is read, the comparisons below hold
         // for that one or fail.
         let known = unsafe { &*flow };
-        if known.generation == tenant.generation
-            && known.sender == endpoint.serial
-        {
+        if known.generation == tenant.generation && known.sender == endpoint.serial {
             let is_there = if let Some(target) = ENDPOINTS.get(known.slot) {
                 if known.delivery == Flow::LOCAL
                     && known.flags & Flow::ROUTED == 0

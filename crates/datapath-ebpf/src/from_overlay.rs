@@ -16,7 +16,7 @@ use contiv_datapath_abi::tunnel::is_remote;
 use crate::admit::{Sender, admit, is_forgotten};
 use crate::broadcast::{self, Announcer};
 use crate::deliver::touch;
-use crate::drop::drop;
+use crate::drop::{Whose, drop};
 use crate::from_endpoint::{enter, parse};
 use crate::maps::{ENDPOINTS, FLOWS, TENANTS};
 use crate::skb::Skb;
@@ -25,21 +25,25 @@ use crate::{errors, fragment};
 
 #[inline(always)]
 pub fn run(skb: &Skb) -> i32 {
-    let mut receiver = 0;
+    let mut receiver = Whose {
+        slot: 0,
+        serial: 0,
+        by_host: true,
+    };
     let outcome = match arrives(skb, &mut receiver) {
         Ok(outcome) => outcome,
         Err(reason) => reason.code(),
     };
     if outcome < 0 {
-        drop(receiver, outcome)
+        drop(skb, &receiver, outcome)
     } else {
         outcome
     }
 }
 
-/// `receiver` becomes the serial of who would have got the packet, when that is known.
+/// `receiver` becomes who would have got the packet, when that is known.
 #[inline(always)]
-fn arrives(skb: &Skb, receiver: &mut u32) -> Result<i32, Reason> {
+fn arrives(skb: &Skb, receiver: &mut Whose) -> Result<i32, Reason> {
     let mut arrival = Arrival::NONE;
     let outcome = tunnel::arrival(skb, &mut arrival);
     if outcome < 0 {
@@ -76,7 +80,7 @@ fn arrives(skb: &Skb, receiver: &mut u32) -> Result<i32, Reason> {
             && target.serial == known.target
             && (known.delivery != Flow::DENIED || !is_forgotten(known, packet))
         {
-            *receiver = target.serial;
+            (receiver.slot, receiver.serial) = (known.slot, target.serial);
             return deliver(skb, packet, arrival, flow, target);
         }
     }
@@ -127,13 +131,14 @@ fn first(
     skb: &Skb,
     packet: &Packet,
     arrival: &Arrival,
-    receiver: &mut u32,
+    receiver: &mut Whose,
 ) -> Result<i32, Reason> {
     let source = sender(packet, &arrival.from)?;
     let who = Sender {
         slot: source.slot,
         serial: source.serial,
         by: 0,
+        length: skb.len(),
     };
     let outcome = admit(packet, &who);
     if outcome == Reason::Broadcast.code() {
@@ -149,7 +154,7 @@ fn first(
     if target.serial != known.target {
         return Err(Reason::TargetClosed);
     }
-    *receiver = target.serial;
+    (receiver.slot, receiver.serial) = (known.slot, target.serial);
     deliver(skb, packet, arrival, flow, target)
 }
 

@@ -47,7 +47,10 @@ pub fn is_held_at(remote: &Remote, address: &Words) -> bool {
 pub fn mtu(slot: u32) -> u32 {
     let host = remote(slot).and_then(|remote| HOSTS.get(remote.host));
     // Where there is no way, nothing is too big for it.
-    host.map_or(u32::MAX, |host| if host.mtu == 0 { u32::MAX } else { host.mtu })
+    host.map_or(
+        u32::MAX,
+        |host| if host.mtu == 0 { u32::MAX } else { host.mtu },
+    )
 }
 
 /// Sends a packet along a valid flow to an endpoint of another host.

@@ -222,8 +222,8 @@ fn mount_for(root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// FNV-1a: tells builds apart, no more.
-fn hash(bytes: &[u8]) -> u64 {
+/// FNV-1a: tells builds, or endpoints, apart, no more.
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })

@@ -1,8 +1,11 @@
 //! What masters tell about themselves and about the fabric: versions, hosts,
 //! endpoints, addresses.
 
+use std::net::IpAddr;
+
 use contiv_model::agent::{ObjectRef, Problem, Revision};
 use contiv_model::manifest::{AppliedPlan, Apply};
+use contiv_model::reach::{MatrixRequest, PolicyDiff, PolicyMatrix, Trace, TraceRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,6 +28,17 @@ pub struct HostEntry {
     pub name: String,
     /// Its stream to a master is open.
     pub live: bool,
+    pub agent_version: String,
+    /// Where other hosts send what is for its endpoints.
+    pub tunnel: Option<IpAddr>,
+    /// Where people find it.
+    pub control: Option<IpAddr>,
+    /// Seconds since it was last heard of.
+    pub silent: Option<u64>,
+    /// How many endpoints are on it.
+    pub endpoints: u64,
+    /// How many commits there are that it has not applied.
+    pub lag: u64,
     /// Everything up to this revision is in its kernel.
     pub applied: Revision,
     /// The networks and groups that it has realised.
@@ -101,9 +115,36 @@ impl Client {
         self.get_json("/api/v1/hosts/").await
     }
 
+    /// All that is known of a host.
+    pub async fn host_document(&self, name: &str) -> Result<Value, Error> {
+        self.get_json(&host_path(name)?).await
+    }
+
+    /// Removes a host that is no more; by force even one that is live.
+    pub async fn remove_host(&self, name: &str, force: bool) -> Result<(), Error> {
+        let path = host_path(name)?;
+        let query = if force { "?force=true" } else { "" };
+        self.delete_at(&format!("{path}{query}")).await
+    }
+
     /// Makes what there is what is declared, all of it or nothing; or tells the plan.
     pub async fn apply(&self, request: &Apply) -> Result<AppliedPlan, Error> {
         self.post_json("/api/v1/apply/", request).await
+    }
+
+    /// Why a connection is allowed or denied.
+    pub async fn trace(&self, request: &TraceRequest) -> Result<Trace, Error> {
+        self.post_json("/api/v1/trace/", request).await
+    }
+
+    /// Who may reach whom on a port.
+    pub async fn policy_matrix(&self, request: &MatrixRequest) -> Result<PolicyMatrix, Error> {
+        self.post_json("/api/v1/matrix/", request).await
+    }
+
+    /// What applying would open and close; nothing changes.
+    pub async fn policy_diff(&self, request: &Apply) -> Result<PolicyDiff, Error> {
+        self.post_json("/api/v1/diff/", request).await
     }
 
     /// Every endpoint of the fabric.
@@ -123,5 +164,12 @@ impl Client {
     /// Every address that has an owner.
     pub async fn addresses(&self) -> Result<Vec<AddressEntry>, Error> {
         self.get_json("/api/v1/addresses/").await
+    }
+}
+
+fn host_path(name: &str) -> Result<String, Error> {
+    match name {
+        "" => Err(Error::EmptyName { what: "host" }),
+        name => Ok(format!("/api/v1/hosts/{}/", encode(name))),
     }
 }

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use contiv_model::agent::{
-    AddressGrant, AddressRelease, AddressRequest, DockerNetwork, EndpointGrant, EndpointRequest,
-    EventBatch, HitsReport, HostStatus, Register, Registered, Reported, Revision,
+    AddressGrant, AddressRelease, AddressRequest, Answer, Asked, DockerNetwork, EndpointGrant,
+    EndpointRequest, EventBatch, HitsReport, HostStatus, Register, Registered, Reported, Revision,
 };
 use hyper::Method;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -47,7 +48,24 @@ impl HostClient {
             Some(revision) => format!("{}/stream?after={revision}", self.base),
             None => format!("{}/stream", self.base),
         };
-        let answer = self.client.call(Method::GET, &path, Bytes::new()).await?;
+        self.lines(&path).await
+    }
+
+    /// What the master asks of the host.
+    pub async fn questions(&self) -> Result<MessageStream<Asked>, Error> {
+        self.lines(&format!("{}/questions", self.base)).await
+    }
+
+    /// Answers a question.
+    pub async fn answer(&self, id: &str, answer: &Answer) -> Result<(), Error> {
+        self.client
+            .post_json::<_, Value>(&self.path("answers", "question", id)?, answer)
+            .await
+            .map(drop)
+    }
+
+    async fn lines<T: DeserializeOwned>(&self, path: &str) -> Result<MessageStream<T>, Error> {
+        let answer = self.client.call(Method::GET, path, Bytes::new()).await?;
         let answer = answer.success().await?;
         let idle = self.client.timeouts().stream_idle;
         Ok(MessageStream::new(

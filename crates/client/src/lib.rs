@@ -17,6 +17,7 @@ mod host;
 mod identity;
 mod object;
 mod stream;
+mod told;
 mod transport;
 
 #[cfg(test)]
@@ -29,4 +30,5 @@ pub use fabric::{AddressEntry, EndpointEntry, HostEntry, Version};
 pub use host::HostClient;
 pub use object::Object;
 pub use stream::MessageStream;
+pub use told::{EventFilter, EventStream};
 pub use transport::{Client, Timeouts};

@@ -1,5 +1,6 @@
 //! The stream of changes to a host, cut into messages.
 
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use bytes::BytesMut;
 use contiv_model::agent::StreamMessage;
 use futures_util::Stream;
 use hyper::body::{Body, Incoming};
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::error::{Error, root_cause};
@@ -22,7 +24,8 @@ const MAX_LINE: usize = 64 << 20;
 /// Dropping it closes the connection; polling it anew loses nothing, so it may
 /// sit in a `select!`.
 #[derive(Debug)]
-pub struct MessageStream {
+pub struct MessageStream<T = StreamMessage> {
+    messages: PhantomData<fn() -> T>,
     master: String,
     body: Incoming,
     lines: Lines,
@@ -33,17 +36,18 @@ pub struct MessageStream {
 
 /// Bytes in, whole lines out.
 #[derive(Debug)]
-struct Lines {
+pub(crate) struct Lines {
     buffer: BytesMut,
     /// What is known to hold no line break.
     searched: usize,
     max: usize,
 }
 
-impl MessageStream {
-    pub(crate) fn new(master: String, body: Incoming, idle: Duration) -> MessageStream {
+impl<T: DeserializeOwned> MessageStream<T> {
+    pub(crate) fn new(master: String, body: Incoming, idle: Duration) -> MessageStream<T> {
         let silence = Box::pin(sleep(idle));
         MessageStream {
+            messages: PhantomData,
             master,
             body,
             lines: Lines::new(MAX_LINE),
@@ -58,7 +62,7 @@ impl MessageStream {
         &self.master
     }
 
-    fn next_message(&mut self) -> Result<Option<StreamMessage>, String> {
+    fn next_message(&mut self) -> Result<Option<T>, String> {
         while let Some(line) = self.lines.next()? {
             if line.trim_ascii().is_empty() {
                 continue;
@@ -71,7 +75,7 @@ impl MessageStream {
         Ok(None)
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<StreamMessage, String>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, String>> {
         loop {
             if let Some(message) = self.next_message()? {
                 return Poll::Ready(Ok(message));
@@ -97,8 +101,8 @@ impl MessageStream {
     }
 }
 
-impl Stream for MessageStream {
-    type Item = Result<StreamMessage, Error>;
+impl<T: DeserializeOwned> Stream for MessageStream<T> {
+    type Item = Result<T, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
@@ -120,7 +124,7 @@ impl Stream for MessageStream {
 }
 
 impl Lines {
-    fn new(max: usize) -> Lines {
+    pub(crate) fn new(max: usize) -> Lines {
         Lines {
             buffer: BytesMut::new(),
             searched: 0,
@@ -128,11 +132,11 @@ impl Lines {
         }
     }
 
-    fn push(&mut self, data: &[u8]) {
+    pub(crate) fn push(&mut self, data: &[u8]) {
         self.buffer.extend_from_slice(data);
     }
 
-    fn next(&mut self) -> Result<Option<BytesMut>, String> {
+    pub(crate) fn next(&mut self) -> Result<Option<BytesMut>, String> {
         let found = self.buffer[self.searched..]
             .iter()
             .position(|&b| b == b'\n');

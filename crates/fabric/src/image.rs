@@ -14,7 +14,7 @@ pub use addresses::AddressOwner;
 pub use applied::{Applied, Before};
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use contiv_model::Invalid;
 use contiv_model::agent::DockerNetwork;
@@ -63,7 +63,7 @@ pub struct Image {
     endpoints: BTreeMap<String, EndpointRecord>,
     docker_networks: BTreeMap<String, DockerNetwork>,
     hosts: BTreeMap<String, HostRecord>,
-    tunnels: BTreeMap<Ipv4Addr, String>,
+    tunnels: BTreeMap<IpAddr, String>,
     owners: BTreeMap<(Numbered, u32), String>,
     counters: BTreeMap<Numbered, u32>,
     vlans: BTreeMap<u32, String>,

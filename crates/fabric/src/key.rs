@@ -27,7 +27,7 @@
 //! that of the policy's last change.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 #[allow(unused_imports, reason = "the table above links to it")]
 use contiv_ipam::AddressState;
@@ -53,7 +53,7 @@ pub enum Key {
     DockerNetwork(String),
     Host(String),
     /// The host that is reached at an address.
-    Tunnel(Ipv4Addr),
+    Tunnel(IpAddr),
     Number(Numbered, u32),
     Counter(Numbered),
     Tag(Encap, u32),

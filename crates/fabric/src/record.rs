@@ -110,7 +110,9 @@ pub struct HostRecord {
     /// Milliseconds since 1970.
     pub created: u64,
     /// Where others send what is for its endpoints; no other host has it.
-    pub tunnel: Option<Ipv4Addr>,
+    pub tunnel: Option<IpAddr>,
+    /// Largest packet, in bytes, of its link to the others.
+    pub mtu: Option<u32>,
     /// Where people find it.
     pub control: Option<IpAddr>,
     pub boot_id: String,

@@ -68,7 +68,7 @@ pub fn own(image: &Image, host: &str) -> Vec<HostObject> {
     let known = known_tenants(image, host);
     let peers: BTreeSet<&str> = known.flat_map(|tenant| image.hosts_of(tenant)).collect();
     let peers = peers.into_iter().filter(|peer| *peer != host);
-    let peers = peers.filter_map(|peer| object::host(image.host(peer)?));
+    let peers = peers.filter_map(|peer| object::host_view(image.host(peer)?).map(HostObject::Host));
     let bindings = image.docker_networks().filter(|d| d.host == host);
     peers
         .chain(bindings.cloned().map(HostObject::DockerNetwork))

@@ -7,7 +7,7 @@ mod steps;
 pub(crate) use steps::{HOSTS, step};
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use contiv_model::agent::{
     AddressRelease, AddressRequest, DockerNetwork, EndpointRequest, Register, STREAM_VERSION,
@@ -49,7 +49,7 @@ pub(crate) enum Step {
     PutDockerNetwork(DockerNetwork),
     DeleteDockerNetwork(&'static str, String),
     /// A host, its boot and its tunnel address.
-    Register(&'static str, &'static str, Option<Ipv4Addr>),
+    Register(&'static str, &'static str, Option<IpAddr>),
     CollectBoots(&'static str),
     CollectHost(&'static str),
     /// Addresses that are tentative for so long are free again.
@@ -59,13 +59,14 @@ pub(crate) enum Step {
 }
 
 /// The first words of a host in this boot.
-pub(crate) fn register(boot: &str, tunnel: Option<Ipv4Addr>) -> Register {
+pub(crate) fn register(boot: &str, tunnel: Option<IpAddr>) -> Register {
     Register {
         stream_version: STREAM_VERSION,
         agent_version: "1".into(),
         boot_id: boot.into(),
         taken: Vec::new(),
         tunnel,
+        mtu: None,
         control: None,
         vxlan_port: None,
     }

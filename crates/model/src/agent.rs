@@ -61,7 +61,10 @@ pub struct Register {
     /// Where the other hosts send what is for endpoints here; none when the host has no
     /// address that others could reach.
     #[serde(default)]
-    pub tunnel: Option<Ipv4Addr>,
+    pub tunnel: Option<IpAddr>,
+    /// Largest packet, in bytes, of the link that leads to the other hosts.
+    #[serde(default)]
+    pub mtu: Option<u32>,
     /// Where people and masters find the host.
     #[serde(default)]
     pub control: Option<IpAddr>,
@@ -193,6 +196,9 @@ pub struct GlobalView {
     /// The UDP port at which hosts expect what others send for their endpoints.
     #[serde(default = "default_vxlan_port")]
     pub vxlan_port: u16,
+    /// Requests for addresses that no host can answer go to all of a network.
+    #[serde(default)]
+    pub flood: bool,
 }
 
 /// The port that IANA gave to VXLAN.

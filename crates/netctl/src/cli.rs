@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
-use contiv_client::{Access, Client, DEFAULT_MASTER, MasterAddress};
+use contiv_client::Client;
 
+use crate::access::AccessFlags;
 use crate::command::{
-    apply, completion, endpoint, global, group, ipam, network, policy, tenant, version, wait,
+    apply, completion, endpoint, events, global, group, host, ipam, login, network, policy, tenant,
+    version, wait,
 };
 use crate::failure::{Exit, Failure};
 use crate::session::Session;
@@ -23,16 +25,8 @@ use crate::{argv, usage};
     after_help = "Example:\n  netctl net create contiv-net --subnet=10.1.2.0/24 --gateway=10.1.2.254"
 )]
 pub(crate) struct Cli {
-    /// Masters to ask, in order, separated by commas.
-    #[arg(
-        long,
-        global = true,
-        env = "NETMASTER",
-        default_value = DEFAULT_MASTER,
-        value_parser = Masters::parse,
-        value_name = "URL"
-    )]
-    netmaster: Masters,
+    #[command(flatten)]
+    access: AccessFlags,
 
     /// Print netctl's own version and exit.
     #[arg(short = 'v', long)]
@@ -41,10 +35,6 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 }
-
-/// The masters of one `--netmaster`; an empty variable of the environment names the default.
-#[derive(Clone, Debug)]
-struct Masters(Vec<MasterAddress>);
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -62,9 +52,14 @@ enum Command {
     /// List and inspect endpoints.
     #[command(subcommand, visible_alias = "ep")]
     Endpoint(endpoint::Endpoint),
+    /// List, inspect and remove hosts, and let them join.
+    #[command(subcommand)]
+    Host(host::Host),
     /// List, create, inspect and delete policies and their rules.
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Show what happened to packets and connections, and follow it.
+    Events(events::Events),
     /// Show and change the settings of the whole fabric.
     #[command(subcommand)]
     Global(global::Global),
@@ -77,6 +72,8 @@ enum Command {
     Export(apply::Export),
     /// Wait until an object meets a condition.
     Wait(wait::Wait),
+    /// Keep masters to ask, their authority, and a token to show them.
+    Login(login::Login),
     /// Print a script that completes netctl's commands and flags.
     Completion(completion::Completion),
 }
@@ -119,20 +116,12 @@ fn run(cli: Cli, arguments: &[OsString]) -> Result<(), Failure> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let client = Client::of(cli.netmaster.0, Session::timeouts(), &Access::default())?;
+        if let Command::Login(login) = command {
+            return login.run(&cli.access, &mut session).await;
+        }
+        let client = cli.access.client()?;
         command.run(&client, &mut session).await
     })
-}
-
-impl Masters {
-    fn parse(list: &str) -> Result<Masters, contiv_client::Error> {
-        let list = if list.trim().is_empty() {
-            DEFAULT_MASTER
-        } else {
-            list
-        };
-        contiv_client::masters(list).map(Masters)
-    }
 }
 
 impl Command {
@@ -143,13 +132,16 @@ impl Command {
             Command::Network(network) => network.run(client, session).await,
             Command::Group(group) => group.run(client, session).await,
             Command::Endpoint(endpoint) => endpoint.run(client, session).await,
+            Command::Host(host) => host.run(client, session).await,
             Command::Policy(policy) => policy.run(client, session).await,
+            Command::Events(events) => events.run(client, session).await,
             Command::Global(global) => global.run(client, session).await,
             Command::Ipam(ipam) => ipam.run(client, session).await,
             Command::Apply(apply) => apply.run(client, session).await,
             Command::Export(export) => export.run(client, session).await,
             Command::Wait(wait) => wait.run(client, session).await,
             Command::Completion(completion) => completion.run(session),
+            Command::Login(_) => Ok(()),
         }
     }
 }

@@ -3,9 +3,13 @@
 pub(crate) mod apply;
 pub(crate) mod completion;
 pub(crate) mod endpoint;
+pub(crate) mod events;
 pub(crate) mod global;
 pub(crate) mod group;
+pub(crate) mod host;
 pub(crate) mod ipam;
+pub(crate) mod join_token;
+pub(crate) mod login;
 pub(crate) mod network;
 pub(crate) mod policy;
 pub(crate) mod rule;

@@ -6,6 +6,7 @@
 //! declared objects. [`main`] is all that the
 //! binary calls.
 
+mod access;
 mod argv;
 mod cli;
 mod command;

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -144,6 +145,14 @@ impl std::fmt::Display for Rows {
         }
         Ok(())
     }
+}
+
+/// A time in milliseconds since 1970, as people and programs read it.
+pub(crate) fn moment(time: u64) -> String {
+    let time = i64::try_from(time)
+        .ok()
+        .and_then(|t| Timestamp::from_millisecond(t).ok());
+    time.map_or_else(|| "?".into(), |time| format!("{time:.3}"))
 }
 
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {

@@ -1,19 +1,24 @@
 //! The API of hosts; its messages are those of [`contiv_model::agent`].
 
+pub(crate) mod fanout;
+mod join;
+mod questions;
 mod stream;
 
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post, put};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use contiv_fabric as fabric;
 use contiv_model::agent::{
     AddressGrant, AddressRelease, AddressRequest, DockerNetwork, EndpointGrant, EndpointRequest,
-    HostStatus, Register, Registered, STREAM_VERSION,
+    EventBatch, HitsReport, HostStatus, Register, Registered, Reported, STREAM_VERSION,
 };
 use serde_json::{Value, json};
 
 use crate::api::{Document, Problem, Shared, now};
+use crate::collect::collect_earlier;
+use crate::door::{Caller, own_endpoints};
 
 /// A report names every endpoint of the host, with its labels.
 const MAX_MESSAGE: usize = 16 << 20;
@@ -35,8 +40,13 @@ pub(crate) fn routes() -> Router<Shared> {
                 .get(docker_network)
                 .delete(delete_docker_network),
         )
-        .route("/status", post(status));
+        .route("/status", post(status))
+        .route("/questions", get(questions::questions))
+        .route("/answers/{id}", post(questions::answer))
+        .route("/hits", post(hits))
+        .route("/events", post(events));
     Router::new()
+        .route("/agent/v1/join", post(join::join))
         .nest("/agent/v1/hosts/{host}", host)
         .layer(DefaultBodyLimit::max(MAX_MESSAGE))
 }
@@ -56,21 +66,51 @@ async fn register(
         return Err(Problem::new(StatusCode::CONFLICT, "streamVersion", message));
     }
     tracing::info!(host, agent = register.agent_version, "host registers");
+    let time = now();
+    let decide = |image: &_| {
+        let hosts = &shared.hosts;
+        hosts.read(|reports| fabric::register_host(image, reports, time, &host, &register))
+    };
+    shared.ledger.decide(decide).await?;
+    collect_earlier(&shared.ledger, &shared.hosts, &host).await?;
     shared.hosts.register(&host, register);
     Ok(Json(Registered {
         master_version: env!("CARGO_PKG_VERSION").into(),
         revision: shared.ledger.read().revision(),
+        life: shared.hosts.life().to_owned(),
     }))
 }
 
 async fn status(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Path(host): Path<String>,
     Document(status): Document<HostStatus>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Reported>, Problem> {
     check_name(&host)?;
+    check_own(&shared, &caller, &host, status.endpoints.keys())?;
     shared.hosts.report(&host, status);
-    Ok(done())
+    Ok(heard(&shared))
+}
+
+async fn hits(
+    State(shared): State<Shared>,
+    Path(host): Path<String>,
+    Document(report): Document<HitsReport>,
+) -> Result<Json<Reported>, Problem> {
+    check_name(&host)?;
+    shared.hits.take(&host, report, now());
+    Ok(heard(&shared))
+}
+
+async fn events(
+    State(shared): State<Shared>,
+    Path(host): Path<String>,
+    Document(batch): Document<EventBatch>,
+) -> Result<Json<Reported>, Problem> {
+    check_name(&host)?;
+    shared.events.take(&host, batch, now());
+    Ok(heard(&shared))
 }
 
 async fn request_address(
@@ -98,10 +138,12 @@ async fn release_address(
 
 async fn put_endpoint(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Path((host, id)): Path<(String, String)>,
     Document(request): Document<EndpointRequest>,
 ) -> Result<Json<EndpointGrant>, Problem> {
     check_name(&host)?;
+    check_own(&shared, &caller, &host, [&id])?;
     let time = now();
     let decide = |image: &_| fabric::put_endpoint(image, time, &host, &id, &request);
     let granted = shared.ledger.decide(decide).await?;
@@ -114,8 +156,10 @@ async fn put_endpoint(
 
 async fn delete_endpoint(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Path((host, id)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
+    check_own(&shared, &caller, &host, [&id])?;
     let decide = |image: &_| {
         shared
             .hosts
@@ -174,11 +218,28 @@ async fn delete_docker_network(
     Ok(done())
 }
 
+fn heard(shared: &Shared) -> Json<Reported> {
+    Json(Reported {
+        life: shared.hosts.life().to_owned(),
+    })
+}
+
 fn done() -> Json<Value> {
     Json(json!({}))
 }
 
-fn check_name(host: &str) -> Result<(), Problem> {
+/// A host that has shown who it is may speak of its own endpoints alone.
+fn check_own<'a>(
+    shared: &Shared,
+    caller: &Caller,
+    host: &str,
+    ids: impl IntoIterator<Item = &'a String>,
+) -> Result<(), Problem> {
+    let committed = shared.ledger.read();
+    own_endpoints(committed.image(), caller, host, ids)
+}
+
+pub(crate) fn check_name(host: &str) -> Result<(), Problem> {
     let plain = |c: char| !c.is_control() && !c.is_whitespace() && c != '/';
     if host.is_empty() || host.len() > MAX_NAME || !host.chars().all(plain) {
         let message = format!(

@@ -4,7 +4,12 @@
 //! | --- | --- |
 //! | `/api/v1/<objects>/<key>/`, `/api/v1/inspect/…` | `object` |
 //! | `/api/v1/apply/` | `apply` |
-//! | `/api/v1/{hosts,endpoints,addresses}/` | `fabric` |
+//! | `/api/v1/{trace,matrix,diff}/` | `reach` |
+//! | `/api/v1/hosts/` | `hosts` |
+//! | `/api/v1/{endpoints,addresses}/` | `fabric` |
+//! | `/api/v1/hits/` | `hits` |
+//! | `/api/v1/events/`, `/api/v1/events/watch` | `events` |
+//! | `/api/v1/tokens/{join,admin}/` | `tokens` |
 //! | `/api/v1/watch` | `watch` |
 //! | `/api/v1/openapi.json` | `openapi` |
 //! | `/version`, `/info`, `/healthz`, `/metrics` | `service` |
@@ -14,14 +19,19 @@
 mod answer;
 mod apply;
 mod body;
+mod events;
 mod fabric;
+mod hits;
+mod hosts;
 mod kind;
 mod links;
 mod object;
 mod openapi;
 mod page;
 mod precondition;
+mod reach;
 mod service;
+mod tokens;
 mod watch;
 
 use std::net::SocketAddr;
@@ -41,10 +51,14 @@ pub(crate) use answer::Problem;
 pub(crate) use body::Document;
 pub use openapi::document;
 
+use crate::agent::fanout::Fanout;
 use crate::config::NetMode;
+use crate::events::Events;
+use crate::hits::Hits;
 use crate::hosts::Hosts;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::questions::Questions;
 
 /// No object comes near it.
 const MAX_OBJECT: usize = 1 << 20;
@@ -54,6 +68,10 @@ const MAX_OBJECT: usize = 1 << 20;
 pub(crate) struct Shared {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) hosts: Arc<Hosts>,
+    pub(crate) questions: Arc<Questions>,
+    pub(crate) fanout: Arc<Fanout>,
+    pub(crate) hits: Arc<Hits>,
+    pub(crate) events: Arc<Events>,
     pub(crate) metrics: Arc<Metrics>,
     /// Streams end with it.
     pub(crate) stop: CancellationToken,
@@ -68,7 +86,12 @@ pub(crate) fn routes() -> Router<Shared> {
     let router = object::routes(router);
     let router = apply::routes(router);
     let router = fabric::routes(router);
+    let router = hosts::routes(router);
+    let router = reach::routes(router);
     let router = service::routes(router);
+    let router = tokens::routes(router);
+    let router = hits::routes(router);
+    let router = events::routes(router);
     let router = watch::routes(router);
     let router = openapi::routes(router);
     router.layer(DefaultBodyLimit::max(MAX_OBJECT))

@@ -5,23 +5,21 @@
 //!   netplugin of each host ─▶ agent ──▶  ▲   │
 //!                              │ ▲       │   └─▶ Follower: image, history ─▶ streams, watchers
 //!                              ▼ │       │
-//!                             Hosts ──▶ Sweeper
+//!                             Hosts ──▶ Sweeper, Collector
 //! ```
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use contiv_fabric::{Presets, bootstrap};
 use contiv_model::agent::ForwardMode;
 use contiv_model::parsed::InfraType;
-use contiv_store::{RedbStore, Schema, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -29,18 +27,17 @@ use tokio_util::task::TaskTracker;
 
 use crate::agent;
 use crate::api::{self, Problem, Shared, stamp};
+use crate::collect::Collector;
 use crate::config::{Config, FwdMode, Infra};
+use crate::door::{Door, Peer, admit};
 use crate::hosts::Hosts;
 use crate::ledger::Ledger;
+use crate::listen::Listen;
 use crate::metrics::Metrics;
 use crate::notify;
 use crate::origin;
+use crate::storage;
 use crate::sweep::Sweeper;
-
-/// The contents of the store are of this version.
-const SCHEMA: Schema = Schema { steps: &[] };
-
-const FILE: &str = "netmaster.redb";
 
 /// Until the answer to a request begins.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -65,11 +62,12 @@ pub struct App {
 impl App {
     /// Opens the store, binds the listener and starts every task.
     pub async fn start(config: Config) -> anyhow::Result<App> {
-        let listener = TcpListener::bind(config.listen_url).await;
-        let listener = listener
-            .with_context(|| format!("--listen-url: cannot listen at {}", config.listen_url))?;
-        let address = listener.local_addr()?;
-        let store = open(&config.data_dir)?;
+        let listeners = bind(&config).await?;
+        let address = match listeners.first() {
+            Some((_, first)) => first.local_addr()?,
+            None => anyhow::bail!("--listen-url: name an address to listen at"),
+        };
+        let store = storage::open(&config).await?;
         let metrics = Arc::new(Metrics::default());
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
 
@@ -101,18 +99,47 @@ impl App {
             hosts: Arc::clone(&hosts),
         };
         tracker.spawn(sweeper.run(stop.clone()));
+        let collector = Collector {
+            ledger: Arc::clone(&ledger),
+            hosts: Arc::clone(&hosts),
+            timeout: config.host_timeout.0,
+        };
+        tracker.spawn(collector.run(stop.clone()));
 
         let shared = Shared {
             ledger: Arc::clone(&ledger),
             hosts,
+            questions: Arc::default(),
+            fanout: Arc::default(),
+            hits: Arc::default(),
+            events: Arc::default(),
             metrics,
             stop: stop.clone(),
             address,
             netmode: config.netmode,
         };
-        let serving = axum::serve(listener, router(shared))
-            .with_graceful_shutdown(stop.clone().cancelled_owned());
-        tracker.spawn(async move { serving.await });
+        let router = router(shared);
+        let secure = config.listen_url.iter().any(|listen| listen.secure);
+        let door = match secure {
+            true => Some(Door::open(&config, &ledger).await?),
+            false => None,
+        };
+        for (listen, listener) in listeners {
+            match &door {
+                Some(door) if listen.secure => {
+                    door.serve(listener, router.clone(), &tracker, &stop)?;
+                }
+                _ => {
+                    let router = router.clone().layer(Extension(Peer::Loopback));
+                    let serving = axum::serve(listener, router)
+                        .with_graceful_shutdown(stop.clone().cancelled_owned());
+                    tracker.spawn(async move { serving.await });
+                }
+            }
+        }
+        if let Some(door) = &door {
+            door.keep(&tracker, &stop);
+        }
 
         tracker.close();
         let revision = ledger.read().revision();
@@ -146,21 +173,15 @@ impl App {
     }
 }
 
-fn open(dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir);
-    made.map_err(|error| BadOption {
-        option: "--data-dir",
-        reason: format!(
-            "{}: {error}; give a directory that can be written",
-            dir.display()
-        ),
-    })?;
-    let store = RedbStore::open(&dir.join(FILE), SCHEMA)?;
-    Ok(Arc::new(store))
+async fn bind(config: &Config) -> anyhow::Result<Vec<(Listen, TcpListener)>> {
+    let mut listeners = Vec::new();
+    for listen in &config.listen_url {
+        let listener = TcpListener::bind(listen.address).await;
+        let listener =
+            listener.with_context(|| format!("--listen-url: cannot listen at {listen}"))?;
+        listeners.push((*listen, listener));
+    }
+    Ok(listeners)
 }
 
 fn presets(config: &Config) -> Presets {
@@ -185,7 +206,7 @@ fn router(shared: Shared) -> Router {
 }
 
 /// Counts a request, limits its time, and gives each refusal the same form. Web pages of
-/// others get nothing.
+/// others get nothing, and strangers only what lets them join.
 async fn accompany(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let begin = Instant::now();
     let method = request.method().to_string();
@@ -194,7 +215,12 @@ async fn accompany(State(shared): State<Shared>, request: Request, next: Next) -
     let route = path.map_or("other", |path| path.as_str().trim_end_matches('/'));
     let route = route.to_owned();
     let answer = async {
-        match origin::check(request.headers()) {
+        let mut request = request;
+        let admitted = match origin::check(request.headers()) {
+            Ok(()) => admit(&shared, &mut request).await,
+            refused => refused,
+        };
+        match admitted {
             Ok(()) => next.run(request).await,
             Err(problem) => problem.into_response(),
         }

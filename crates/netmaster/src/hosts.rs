@@ -1,5 +1,6 @@
 //! The hosts, as they report themselves. Nothing of it is stored: a host that is
-//! alive says all of it again after the master's start.
+//! alive says all of it again after the master's start. What is to last, they say in
+//! their first words, which become a record of the fabric.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 use contiv_fabric::HostReports;
 use contiv_model::agent::{HostStatus, Register, Revision};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// A host reports every five seconds; one that is silent for longer than this is
 /// absent, even if its connection is not closed.
@@ -16,6 +19,8 @@ const SILENCE: Duration = Duration::from_secs(20);
 /// What the hosts say, and which of them are there.
 #[derive(Debug)]
 pub struct Hosts {
+    /// Tells hosts whether this master still knows what they have said.
+    life: String,
     known: Mutex<Known>,
     changes: watch::Sender<u64>,
 }
@@ -33,6 +38,8 @@ struct Presence {
     heard: Instant,
     agent_version: String,
     boot_id: String,
+    /// Ends the streams of a host that is removed: it is to register anew.
+    removed: CancellationToken,
 }
 
 /// A stream to a host, open until this is dropped.
@@ -40,19 +47,23 @@ struct Presence {
 pub(crate) struct OpenStream {
     hosts: Arc<Hosts>,
     host: String,
+    removed: CancellationToken,
 }
 
 /// A host, with what the master itself knows of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct HostFacts {
     pub(crate) name: String,
     pub(crate) report: contiv_fabric::HostReport,
     pub(crate) agent_version: String,
+    /// For how long nothing was heard of it.
+    pub(crate) silent: Option<Duration>,
 }
 
 impl Default for Hosts {
     fn default() -> Self {
         Hosts {
+            life: Uuid::new_v4().to_string(),
             known: Mutex::default(),
             changes: watch::Sender::new(0),
         }
@@ -60,6 +71,11 @@ impl Default for Hosts {
 }
 
 impl Hosts {
+    /// Changes with each start of the master.
+    pub(crate) fn life(&self) -> &str {
+        &self.life
+    }
+
     /// Takes a host's first words.
     pub(crate) fn register(&self, host: &str, register: Register) {
         let mut known = self.known();
@@ -101,13 +117,31 @@ impl Hosts {
         let presence = known.presence(host);
         presence.streams += 1;
         presence.heard = Instant::now();
+        let removed = presence.removed.clone();
         known.judge(host, Instant::now());
         drop(known);
         self.tell();
         OpenStream {
             hosts: Arc::clone(self),
             host: host.to_owned(),
+            removed,
         }
+    }
+
+    /// Whether a host has said anything since this master's start.
+    pub(crate) fn knows(&self, host: &str) -> bool {
+        self.known().presence.contains_key(host)
+    }
+
+    /// Forgets a host that is removed, and ends its streams.
+    pub(crate) fn forget(&self, host: &str) {
+        let mut known = self.known();
+        known.reports.hosts.remove(host);
+        if let Some(presence) = known.presence.remove(host) {
+            presence.removed.cancel();
+        }
+        drop(known);
+        self.tell();
     }
 
     /// Takes note of who has become silent.
@@ -140,6 +174,7 @@ impl Hosts {
                 .get(name)
                 .map(|p| p.agent_version.clone())
                 .unwrap_or_default(),
+            silent: known.presence.get(name).map(|p| p.heard.elapsed()),
         };
         known.reports.hosts.iter().map(facts).collect()
     }
@@ -168,6 +203,7 @@ impl Known {
                 heard: Instant::now(),
                 agent_version: String::new(),
                 boot_id: String::new(),
+                removed: CancellationToken::new(),
             })
     }
 
@@ -192,9 +228,20 @@ impl Known {
     }
 }
 
+impl OpenStream {
+    /// Waits until the host is removed.
+    pub(crate) async fn removed(&self) {
+        self.removed.cancelled().await;
+    }
+}
+
 impl Drop for OpenStream {
     fn drop(&mut self) {
         let mut known = self.hosts.known();
+        // A host that was removed may have come anew, and this stream is none of its.
+        if self.removed.is_cancelled() {
+            return;
+        }
         known.presence(&self.host).streams -= 1;
         known.judge(&self.host, Instant::now());
         drop(known);
@@ -212,6 +259,10 @@ mod tests {
             agent_version: "0".into(),
             boot_id: "b".into(),
             taken: Vec::new(),
+            tunnel: None,
+            mtu: None,
+            control: None,
+            vxlan_port: None,
         }
     }
 

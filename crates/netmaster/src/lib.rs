@@ -2,25 +2,40 @@
 //!
 //! It decides nothing by itself: what may be is `contiv_fabric`'s, in pure code.
 //! Here is what carries it: the [`Ledger`] takes each decision through the store,
-//! [`Hosts`] knows what hosts report, the REST API and the agent API speak HTTP, and
+//! [`Hosts`], [`Hits`] and [`Events`] know what hosts report, the REST API and the agent API speak HTTP, and
 //! the sweeper frees what only time makes free. Start reading at [`App`].
 
 mod agent;
 mod api;
 mod app;
+mod collect;
 mod config;
+mod door;
 mod error;
+mod events;
+mod hits;
 mod hosts;
 mod ledger;
+mod listen;
 mod metrics;
 mod notify;
 mod origin;
+mod questions;
+mod storage;
 mod sweep;
+pub mod token;
 
 pub use api::document;
 pub use app::{App, BadOption};
-pub use config::{Config, FwdMode, Infra, NetMode};
+pub use config::{
+    Command, Config, FwdMode, Infra, NetMode, StoreCredentials, StoreOptions, StorePlace,
+    TokenCommand,
+};
 pub use error::Error;
+pub use events::Events;
+pub use hits::Hits;
 pub use hosts::Hosts;
 pub use ledger::{Committed, Follower, Granted, Ledger, Progress, Since};
+pub use listen::Listen;
 pub use metrics::Metrics;
+pub use questions::Questions;

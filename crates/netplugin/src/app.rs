@@ -10,6 +10,7 @@
 //!    Relays ◀── Reporter ◀──────────────────────────┴──────────────────┤
 //!      ▲  ▲───── Counter ◀─────────────────────────────────────────────┤
 //!      └──────── EventLog ◀── Announcer ◀──────────────────────────────┘
+//!   masters ══questions══▶ Respondent ──▶ data plane
 //! ```
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::routing::get;
-use contiv_client::{Client, Timeouts};
+use contiv_client::{Client, Timeouts, masters};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -33,8 +34,10 @@ use crate::departures::Departures;
 use crate::docker::{EngineClient, Follower, Observed};
 use crate::events::{Announcer, EventLog};
 use crate::kernel::Kernel;
+use crate::membership;
 use crate::metrics::Metrics;
 use crate::notify;
+use crate::questions::Respondent;
 use crate::reconcile::{Outcome, Reconciler, tend};
 use crate::replica::Replica;
 use crate::upstream::{Introduction, Listener, Relay, Reporter};
@@ -68,7 +71,9 @@ impl App {
     pub async fn start(config: Config) -> anyhow::Result<App> {
         let bad = |option, reason: String| BadOption { option, reason };
         let host_name = config.host_name();
-        let client = Client::new(&config.netmaster, MASTER_CALL)
+        let masters = masters(&config.netmaster).map_err(|e| bad("--netmaster", e.to_string()))?;
+        let access = membership::access(&config, &host_name, &masters).await?;
+        let client = Client::of(masters, MASTER_CALL, &access)
             .map_err(|e| bad("--netmaster", e.to_string()))?;
         let host = client
             .host(&host_name)
@@ -170,6 +175,14 @@ impl App {
                 registrations: registered.clone(),
             };
             tracker.spawn(relay.run(stop.clone()));
+            let respondent = Respondent {
+                host: master
+                    .host(&host_name)
+                    .map_err(|e| bad("--host-label", e.to_string()))?,
+                replica: Arc::clone(&replica),
+                plane: plane.clone(),
+            };
+            tracker.spawn(respondent.run(stop.clone()));
         }
 
         {

@@ -12,7 +12,8 @@ pub struct Config {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Masters, comma-separated; the first that answers is used
+    /// Masters, comma-separated, by https:// unless they are on the loopback; the first that
+    /// answers is used
     #[arg(
         long,
         env = "CONTIV_NETPLUGIN_NETMASTER",
@@ -20,6 +21,33 @@ pub struct Config {
         value_name = "URLS"
     )]
     pub netmaster: String,
+
+    /// Token that lets this host join its masters, once; of no use afterwards
+    #[arg(
+        long,
+        env = "CONTIV_NETPLUGIN_JOIN_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    pub join_token: Option<String>,
+
+    /// File that holds the join token
+    #[arg(
+        long,
+        env = "CONTIV_NETPLUGIN_JOIN_TOKEN_FILE",
+        value_name = "FILE",
+        conflicts_with = "join_token"
+    )]
+    pub join_token_file: Option<PathBuf>,
+
+    /// Directory of this host's key and certificate
+    #[arg(
+        long,
+        env = "CONTIV_NETPLUGIN_STATE_DIR",
+        default_value = "/var/lib/contiv/netplugin",
+        value_name = "DIR"
+    )]
+    pub state_dir: PathBuf,
 
     /// Name of this host among the masters' [default: the kernel's host name]
     #[arg(

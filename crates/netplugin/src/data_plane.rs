@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use contiv_datapath::spec::{Desired, EndpointSpec};
 use contiv_datapath::{FlowUse, Shortfall};
-use contiv_model::agent::{TakenPrefix, Totals};
+use contiv_model::agent::{OpeningAnswer, OpeningQuestion, TakenPrefix, Totals};
 
 use crate::error::Error;
 
@@ -31,6 +31,14 @@ pub trait DataPlane: Send {
     /// Largest packet, in bytes, of the link that leads out of the host.
     fn link_mtu(&mut self) -> Result<u32, Error> {
         Ok(1500)
+    }
+
+    /// What the kernel's tables say about a connection that begins.
+    fn ask(&mut self, question: &OpeningQuestion) -> Result<OpeningAnswer, Error> {
+        let OpeningQuestion { from, to, .. } = question;
+        Err(Error::DataPlane(format!(
+            "it has no tables to ask about {from} and {to}"
+        )))
     }
 
     /// What rules have decided, and how full the table of connections is.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use contiv_datapath::spec::{Desired, EndpointSpec};
 use contiv_datapath::{EventReader, Options, Plane, RuleTotals, Shortfall};
-use contiv_model::agent::{TakenPrefix, Totals};
+use contiv_model::agent::{OpeningAnswer, OpeningQuestion, TakenPrefix, Totals};
 
 use crate::config::{Attach, Config};
 use crate::data_plane::{Attachment, Counts, DataPlane, EndpointFacts};
 use crate::error::Error;
+use crate::questions::{answer_of, beginning};
 
 /// Programs, maps and links of this host.
 pub struct Kernel(Plane);
@@ -68,6 +69,11 @@ impl DataPlane for Kernel {
 
     fn link_mtu(&mut self) -> Result<u32, Error> {
         self.0.link_mtu().map_err(error)
+    }
+
+    fn ask(&mut self, question: &OpeningQuestion) -> Result<OpeningAnswer, Error> {
+        let found = self.0.ask(&beginning(question)).map_err(error)?;
+        Ok(answer_of(&found.course))
     }
 
     fn counts(&mut self) -> Result<Counts, Error> {

@@ -4,7 +4,7 @@
 //! ([`Mirror`], a pure state machine, shared as [`Replica`]); what is, is in the
 //! kernel ([`DataPlane`]). [`Driver`] answers the engine's calls, [`Reconciler`]
 //! fills the kernel, a [`Relay`] brings each master what [`Reporter`], [`Counter`] and
-//! [`EventLog`] have to say, [`Follower`] keeps Docker's networks in step, and
+//! [`EventLog`] have to say, a [`Respondent`] answers what it asks, [`Follower`] keeps Docker's networks in step, and
 //! [`Departures`] sees to it that what is to go does go. Start reading at [`App`].
 
 mod app;
@@ -17,9 +17,11 @@ mod docker;
 mod error;
 mod events;
 mod kernel;
+mod membership;
 mod metrics;
 mod mirror;
 mod notify;
+mod questions;
 mod reconcile;
 mod replica;
 mod upstream;
@@ -36,6 +38,7 @@ pub use events::EventLog;
 pub use kernel::{Kernel, cleanup};
 pub use metrics::Metrics;
 pub use mirror::Mirror;
+pub use questions::Respondent;
 pub use reconcile::{Outcome, Reconciler};
 pub use replica::Replica;
 pub use upstream::{Introduction, Listener, Relay, Reporter};

@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::replica::Replica;
 
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+pub(crate) const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// Reads the stream into the replica, and reads on after every failure.
 pub struct Listener {
@@ -104,6 +104,7 @@ impl Introduction {
             boot_id: boot_id.unwrap_or_default().trim().to_owned(),
             taken,
             tunnel: None,
+            mtu: None,
             control: None,
             vxlan_port: None,
         };

@@ -52,6 +52,17 @@ pub struct Way {
     pub translated: bool,
 }
 
+impl Way {
+    /// The delivery in a word.
+    pub fn word(self) -> &'static str {
+        match self.delivery {
+            Flow::LOCAL => "local",
+            Flow::HOST => "host",
+            _ => "other host",
+        }
+    }
+}
+
 impl Course {
     /// Follows a connection through a host's maps, or through their like.
     ///

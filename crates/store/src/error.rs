@@ -53,7 +53,7 @@ pub enum Error {
     WrittenTwice { key: String },
 
     /// The address of a store that cannot be one.
-    #[error("--store {address}: {reason}")]
+    #[error("{address}: {reason}")]
     Address { address: String, reason: String },
 
     /// A file of a certificate, a key or a password.
@@ -82,12 +82,6 @@ pub enum Error {
     /// A master of another version, or a restore, has the store to itself.
     #[error("the store is being changed as a whole ({doing}); it can be used again in a moment")]
     Busy { doing: String },
-
-    /// A request to etcd is limited in size.
-    #[error(
-        "the change has {size} bytes, more than etcd takes at once; send it in parts"
-    )]
-    TooLarge { size: usize },
 
     /// The program is ending.
     #[error("the store is closed, since the program ends")]

@@ -5,7 +5,8 @@
 //! Docker engine in a host, a [`Stack`] all of Contiv beside one, a [`World`] the underlay that
 //! hosts reach by their `eth0`. A [`Netns`] is any network namespace (a host's, a container's, a
 //! bare one) and is where probes start: connections, echo servers, pings, numbered packets
-//! ([`Stream`]) and raw frames ([`FrameSocket`]). A [`Relay`] stands between engine and driver.
+//! ([`Stream`]) and raw frames ([`FrameSocket`]). A [`Relay`] stands between engine and driver, an
+//! [`Etcd`] is a cluster of real members.
 //!
 //! Nothing here touches the machine's own network namespace. All of it needs root.
 #![allow(
@@ -18,6 +19,7 @@ mod container;
 mod daemon;
 mod echo;
 mod engine;
+mod etcd;
 mod exit;
 mod frames;
 mod holder;
@@ -39,6 +41,7 @@ pub use container::{Attachment, Container};
 pub use daemon::Daemon;
 pub use echo::{TcpEcho, UdpEcho};
 pub use engine::{Engine, EngineOptions};
+pub use etcd::Etcd;
 pub use exit::at_exit;
 pub use frames::FrameSocket;
 pub use host::{Host, bin};

@@ -40,6 +40,7 @@ pub fn register_host(
         name: host.to_owned(),
         created: known.map_or(time, |known| known.created),
         tunnel: register.tunnel,
+        mtu: register.mtu,
         control: register.control,
         boot_id: register.boot_id.clone(),
         since: match known {
@@ -189,7 +190,7 @@ fn check_same(known: &HostRecord, register: &Register, live: bool) -> Result<(),
     if same || !live {
         return Ok(());
     }
-    let place = |address: Option<std::net::Ipv4Addr>| {
+    let place = |address: Option<std::net::IpAddr>| {
         address.map_or_else(|| "no tunnel address".to_owned(), |a| a.to_string())
     };
     let message = format!(

@@ -1,7 +1,7 @@
 //! What decisions and views ask of an image.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use contiv_ipam::{AddressPool, AddressState, Family, RangeSet};
@@ -162,7 +162,7 @@ impl Image {
     }
 
     /// The host that is reached at a tunnel address.
-    pub(crate) fn tunnel_owner(&self, address: Ipv4Addr) -> Option<&str> {
+    pub(crate) fn tunnel_owner(&self, address: IpAddr) -> Option<&str> {
         self.tunnels.get(&address).map(String::as_str)
     }
 

@@ -162,8 +162,7 @@ impl Delta {
         for other in self.shift.candidates(image, host) {
             let (before, now) = self.shift.seen(image, host, other);
             if before != now {
-                let view = now.and_then(|_| image.host(other)).and_then(object::host);
-                objects.set(ObjectKind::Host, other, view);
+                objects.set(ObjectKind::Host, other, now.map(HostObject::Host));
             }
         }
         objects.change()

@@ -6,7 +6,7 @@ use contiv_model::agent::{
     AddressRange, GlobalView, GroupView, HostObject, HostView, NetworkView, PolicyView, RuleView,
     TenantView,
 };
-use contiv_model::parsed::{NetworkType, ParsedNetwork};
+use contiv_model::parsed::{ArpMode, NetworkType, ParsedNetwork};
 
 use crate::image::{Image, KnownGlobal, KnownGroup, KnownNetwork, KnownPolicy, KnownRule};
 use crate::record::{HostRecord, TenantRecord};
@@ -19,15 +19,17 @@ pub(super) fn global(known: &KnownGlobal) -> HostObject {
         forward_mode: known.parsed.forward_mode,
         pvt_subnet: known.parsed.pvt_subnet,
         vxlan_port: known.parsed.vxlan_port,
+        flood: known.parsed.arp_mode == ArpMode::Flood,
     })
 }
 
 /// None for a host that others cannot reach.
-pub(super) fn host(record: &HostRecord) -> Option<HostObject> {
-    Some(HostObject::Host(HostView {
+pub(super) fn host_view(record: &HostRecord) -> Option<HostView> {
+    Some(HostView {
         name: record.name.clone(),
         tunnel: record.tunnel?,
-    }))
+        mtu: record.mtu,
+    })
 }
 
 pub(super) fn tenant(record: &TenantRecord) -> HostObject {

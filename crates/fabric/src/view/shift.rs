@@ -1,8 +1,10 @@
 //! How tenants and hosts moved in a change: who knows whom, before and now.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
+use contiv_model::agent::HostView;
+
+use super::object;
 use crate::image::{Applied, Before, DEFAULT_TENANT, Image};
 use crate::key::Key;
 
@@ -11,8 +13,8 @@ use crate::key::Key;
 pub(super) struct Shift {
     /// Endpoints before and now, by host and tenant, where endpoints were written.
     counts: BTreeMap<String, BTreeMap<String, (usize, usize)>>,
-    /// Tunnel addresses that hosts had before, where hosts were written.
-    tunnels: BTreeMap<String, Option<Ipv4Addr>>,
+    /// Hosts as others saw them before, where hosts were written.
+    views: BTreeMap<String, Option<HostView>>,
     /// Hosts that others may come to see, or see no more.
     hosts: BTreeSet<String>,
 }
@@ -24,14 +26,14 @@ impl Shift {
         for (key, before) in applied.objects.values() {
             match (key, before) {
                 (Key::Host(name), before) => {
-                    let tunnel = match before {
-                        Some(Before::Host(before)) => before.tunnel,
+                    let view = match before {
+                        Some(Before::Host(before)) => object::host_view(before),
                         _ => None,
                     };
-                    if image.host(name).and_then(|now| now.tunnel) != tunnel {
+                    if image.host(name).and_then(object::host_view) != view {
                         shift.hosts.insert(name.clone());
                     }
-                    shift.tunnels.insert(name.clone(), tunnel);
+                    shift.views.insert(name.clone(), view);
                 }
                 (Key::Endpoint(id), before) => {
                     if let Some(Before::Endpoint(before)) = before {
@@ -89,18 +91,22 @@ impl Shift {
         candidates
     }
 
-    /// The tunnel address of `other` as `host` was to know it before, and is to know it now.
+    /// The view of `other` that `host` was to have before, and is to have now.
     pub(super) fn seen(
         &self,
         image: &Image,
         host: &str,
         other: &str,
-    ) -> (Option<Ipv4Addr>, Option<Ipv4Addr>) {
+    ) -> (Option<HostView>, Option<HostView>) {
         if host == other {
             return (None, None);
         }
-        let now = image.host(other).and_then(|record| record.tunnel);
-        let before = self.tunnels.get(other).copied().unwrap_or(now);
+        let now = image.host(other).and_then(object::host_view);
+        let before = self
+            .views
+            .get(other)
+            .cloned()
+            .unwrap_or_else(|| now.clone());
         let mut tenants = image.tenants_on(other);
         let now = now.filter(|_| tenants.any(|tenant| self.knows(image, tenant, host)));
         let before = before.filter(|_| {

@@ -76,9 +76,9 @@ fn host() -> impl Strategy<Value = &'static str> {
     prop_oneof![3 => Just(HOSTS[0]), 1 => Just(HOSTS[1])]
 }
 
-fn tunnel() -> impl Strategy<Value = Option<Ipv4Addr>> {
+fn tunnel() -> impl Strategy<Value = Option<IpAddr>> {
     select(vec![None, Some(1), Some(2)])
-        .prop_map(|last| last.map(|last| Ipv4Addr::new(192, 0, 2, last)))
+        .prop_map(|last| last.map(|last| Ipv4Addr::new(192, 0, 2, last).into()))
 }
 
 fn name(names: &'static [&'static str]) -> impl Strategy<Value = &'static str> {

@@ -1,6 +1,6 @@
 //! Hosts, as other hosts are told of them.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,5 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct HostView {
     pub name: String,
     /// Packets for its endpoints go here, and theirs come from nowhere else.
-    pub tunnel: Ipv4Addr,
+    pub tunnel: IpAddr,
+    /// Largest packet, in bytes, of its link to the others.
+    #[serde(default)]
+    pub mtu: Option<u32>,
 }

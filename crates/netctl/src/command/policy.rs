@@ -1,5 +1,6 @@
 //! `netctl policy`; what it does to rules is in [`super::rule`].
 
+mod hits;
 mod status;
 
 use clap::{Args, Subcommand};
@@ -40,6 +41,8 @@ pub(crate) enum Policy {
     Inspect(Inspect),
     /// Show which live hosts enforce which revision of a policy.
     Status(status::Status),
+    /// Show what rules have decided: packets, bytes, connections, and rules without any.
+    Hits(hits::Hits),
     /// List the rules of a policy, incoming first, by ascending priority.
     RuleLs(rule::Ls),
     /// Add a rule to a policy; an id that exists is refused.
@@ -137,6 +140,7 @@ impl Policy {
                 output.print(session, &document)
             }
             Policy::Status(status) => status.run(client, session).await,
+            Policy::Hits(hits) => hits.run(client, session).await,
             Policy::RuleLs(ls) => ls.run(client, session).await,
             Policy::RuleAdd(rule) => rule.add(client).await,
             Policy::RuleSet(rule) => rule.set(client).await,

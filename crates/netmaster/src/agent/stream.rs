@@ -1,6 +1,6 @@
 //! The stream of one host: a snapshot, or what it missed, and then every change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -8,29 +8,39 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use contiv_fabric as fabric;
-use contiv_model::agent::{Revision, StreamMessage};
+use contiv_model::agent::Revision;
 use futures_util::stream;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until};
 
+use super::fanout::Word;
 use crate::api::{Problem, Shared};
 use crate::hosts::OpenStream;
-use crate::ledger::{Progress, Since};
+use crate::ledger::Progress;
 
 /// Hosts expect a word every ten seconds.
 const BOOKMARK: Duration = Duration::from_secs(5);
+
+/// A host that changes are of no concern to hears how far they have come after this time.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// What comes closer together than this is told as one change.
+const PACE: Duration = Duration::from_millis(10);
 
 /// What has been said to one host.
 struct HostStream {
     shared: Shared,
     host: String,
     progress: watch::Receiver<Progress>,
-    /// None before the first word to a host that knows nothing.
-    said: Option<Revision>,
-    /// A host that is up to date is told so at once.
-    greeted: bool,
-    _open: OpenStream,
+    /// The revision that was last looked at; none before the first word to a host that
+    /// knows nothing.
+    seen: Option<Revision>,
+    /// Pieces of a line that are still to be said.
+    pieces: VecDeque<Bytes>,
+    /// When the host is to hear how far things have come, if nothing else is to be said.
+    bookmark: Instant,
+    looked: Option<Instant>,
+    open: OpenStream,
 }
 
 pub(super) async fn stream(
@@ -47,70 +57,77 @@ pub(super) async fn stream(
         progress: shared.ledger.progress(),
         shared,
         host,
-        said,
-        greeted: false,
-        _open: open,
+        seen: said,
+        pieces: VecDeque::new(),
+        // A host that is up to date is told so at once.
+        bookmark: Instant::now(),
+        looked: None,
+        open,
     };
     let lines = stream::unfold(state, |mut state| async {
-        let message = state.next().await?;
-        let mut line = serde_json::to_vec(&message).ok()?;
-        line.push(b'\n');
-        Some((Ok::<_, Infallible>(Bytes::from(line)), state))
+        let piece = state.next().await?;
+        Some((Ok::<_, Infallible>(piece), state))
     });
     let kind = [(CONTENT_TYPE, "application/jsonl")];
     Ok((kind, Body::from_stream(lines)).into_response())
 }
 
 impl HostStream {
-    /// The next message; none when the master ends.
+    /// The next line, or piece of one; none when the master ends or the host is removed.
     ///
     /// A host that reads slowly gets what it missed as one change: nothing piles up.
-    async fn next(&mut self) -> Option<StreamMessage> {
+    async fn next(&mut self) -> Option<Bytes> {
         loop {
-            self.progress.borrow_and_update();
-            if let Some(message) = self.look() {
-                return Some(message);
+            if let Some(piece) = self.pieces.pop_front() {
+                return Some(piece);
             }
-            let wait = timeout(BOOKMARK, self.progress.changed());
+            self.progress.borrow_and_update();
+            self.look();
+            if !self.pieces.is_empty() {
+                continue;
+            }
+            let pace = self.looked.map(|looked| looked + PACE);
+            let stop = self.shared.stop.clone();
+            let woken = async {
+                let woken = tokio::select! {
+                    changed = self.progress.changed() => changed.is_ok(),
+                    () = sleep_until(self.bookmark) => true,
+                };
+                if let Some(pace) = pace {
+                    sleep_until(pace).await;
+                }
+                woken
+            };
             tokio::select! {
-                () = self.shared.stop.cancelled() => return None,
-                woken = wait => match woken {
-                    Ok(changed) => changed.ok()?,
-                    Err(_) => self.greeted = false,
-                },
+                () = stop.cancelled() => return None,
+                () = self.open.removed() => return None,
+                woken = woken => if !woken { return None },
             }
         }
     }
 
-    /// What the host has not been told; none when that is nothing.
-    fn look(&mut self) -> Option<StreamMessage> {
+    /// Takes what the host has not been told.
+    fn look(&mut self) {
         let committed = self.shared.ledger.read();
-        let (image, revision) = (committed.image(), committed.revision());
-        let snapshot = || StreamMessage::Snapshot {
-            revision,
-            objects: fabric::snapshot(image, &self.host),
-        };
-        let message = match self.said.map(|said| committed.applied_since(said)) {
-            Some(Since::Nothing) if self.greeted => return None,
-            Some(Since::Nothing) => StreamMessage::Bookmark { revision },
-            None | Some(Since::Unknown) => snapshot(),
-            Some(Since::Changes(applied)) => {
-                let change = fabric::change(image, &applied, &self.host);
-                if change.put.is_empty() && change.delete.is_empty() {
-                    // Of no concern to this host, but it has to know how far it has come.
-                    StreamMessage::Bookmark { revision }
-                } else {
-                    StreamMessage::Change {
-                        revision,
-                        put: change.put,
-                        delete: change.delete,
-                    }
-                }
-            }
-        };
+        let revision = committed.revision();
+        let word = self.shared.fanout.word(&committed, self.seen, &self.host);
         drop(committed);
-        self.said = Some(revision);
-        self.greeted = true;
-        Some(message)
+        let now = Instant::now();
+        match word {
+            Word::Nothing => {}
+            Word::Elsewhere => self.bookmark = self.bookmark.min(now + QUIET),
+            Word::Change(line) => self.pieces.push_back(line),
+            Word::Snapshot(pieces) => self.pieces.extend(pieces),
+        }
+        if self.pieces.is_empty() && now >= self.bookmark {
+            self.pieces.push_back(self.shared.fanout.bookmark(revision));
+        }
+        if !self.pieces.is_empty() {
+            self.bookmark = now + BOOKMARK;
+        }
+        if self.seen != Some(revision) {
+            self.looked = Some(now);
+        }
+        self.seen = Some(revision);
     }
 }

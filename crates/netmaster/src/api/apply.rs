@@ -12,7 +12,7 @@ use super::kind::Kind;
 use super::{Shared, both, stamp};
 
 /// Room for tens of thousands of objects.
-const MAX_OBJECTS: usize = 64 << 20;
+pub(super) const MAX_OBJECTS: usize = 64 << 20;
 
 pub(super) fn routes(router: Router<Shared>) -> Router<Shared> {
     let methods = post(apply).layer(DefaultBodyLimit::max(MAX_OBJECTS));

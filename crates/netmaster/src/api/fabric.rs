@@ -1,12 +1,11 @@
-//! What there is besides configuration: hosts, endpoints, addresses.
+//! What there is besides configuration and hosts: endpoints, addresses.
 
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
-use contiv_fabric::{AddressOwner, Image, Key, oper};
+use contiv_fabric::{AddressOwner, oper};
 use contiv_ipam::AddressState;
-use contiv_model::agent::{ObjectKind, ObjectRef, Problem as HostProblem, Revision, TakenPrefix};
 use contiv_model::inspect::EndpointOper;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,29 +13,6 @@ use utoipa::ToSchema;
 use super::answer::Problem;
 use super::page::Page;
 use super::{Shared, both};
-use crate::hosts::HostFacts;
-
-/// A host, as it reports itself.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct HostDocument {
-    name: String,
-    /// Its stream to a master is open, and it reports.
-    live: bool,
-    agent_version: String,
-    /// Everything up to this revision is in its kernel.
-    #[schema(value_type = Object)]
-    applied: Revision,
-    /// The networks and groups that it has realised.
-    #[schema(value_type = Vec<Object>)]
-    realised: Vec<ObjectRef>,
-    /// What hinders objects there.
-    #[schema(value_type = Vec<Object>)]
-    problems: Vec<HostProblem>,
-    /// Prefixes that it uses for itself.
-    #[schema(value_type = Vec<Object>)]
-    taken: Vec<TakenPrefix>,
-}
 
 /// An address in use.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,7 +35,6 @@ pub(super) struct EndpointInspect {
 }
 
 pub(super) fn routes(router: Router<Shared>) -> Router<Shared> {
-    let router = both(router, "/api/v1/hosts/", get(hosts));
     let router = both(router, "/api/v1/endpoints/", get(endpoints));
     let router = both(router, "/api/v1/addresses/", get(addresses));
     both(
@@ -67,31 +42,6 @@ pub(super) fn routes(router: Router<Shared>) -> Router<Shared> {
         "/api/v1/inspect/endpoints/{id}/",
         get(inspect_endpoint),
     )
-}
-
-async fn hosts(State(shared): State<Shared>, page: Page) -> impl IntoResponse {
-    let committed = shared.ledger.read();
-    let image = committed.image();
-    let mut hosts = shared.hosts.list();
-    for HostFacts { report, .. } in &mut hosts {
-        let realised = std::mem::take(&mut report.realised);
-        let stands = |object: &ObjectRef| report.applied.number >= last_commit(image, object);
-        report.realised = realised.into_iter().filter(stands).collect();
-    }
-    let hosts = hosts.iter().map(|host| (host.name.as_str(), host));
-    page.cut(committed.revision(), hosts, |host| {
-        HostDocument::from(host.clone())
-    })
-}
-
-/// Number of the last commit of what hosts realise; 0 when it is gone. Before a host has applied
-/// that, its word may be about another object that had the same name.
-fn last_commit(image: &Image, object: &ObjectRef) -> u64 {
-    let key = match object.kind {
-        ObjectKind::Group => Key::Group(object.key.clone()),
-        _ => Key::Network(object.key.clone()),
-    };
-    image.number_of(&key.to_string())
 }
 
 async fn endpoints(State(shared): State<Shared>, page: Page) -> impl IntoResponse {
@@ -138,25 +88,6 @@ async fn addresses(State(shared): State<Shared>, page: Page) -> impl IntoRespons
     page.cut(committed.revision(), owners, |owner| {
         AddressDocument::of(owner)
     })
-}
-
-impl From<HostFacts> for HostDocument {
-    fn from(host: HostFacts) -> HostDocument {
-        let HostFacts {
-            name,
-            report,
-            agent_version,
-        } = host;
-        HostDocument {
-            name,
-            live: report.live,
-            agent_version,
-            applied: report.applied,
-            realised: report.realised,
-            problems: report.problems,
-            taken: report.taken,
-        }
-    }
 }
 
 impl AddressDocument {

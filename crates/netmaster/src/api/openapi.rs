@@ -5,6 +5,7 @@ mod changes;
 mod facts;
 mod objects;
 mod parts;
+mod reach;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
@@ -18,6 +19,7 @@ use changes::changes;
 use facts::facts;
 use objects::of;
 use parts::component;
+use reach::reach;
 
 pub(super) fn routes(router: Router<Shared>) -> Router<Shared> {
     both(router, "/api/v1/openapi.json/", get(serve))
@@ -46,6 +48,7 @@ fn describe() -> OpenApi {
     of::<Rule>(&mut schemas, &mut paths);
     changes(&mut schemas, &mut paths);
     facts(&mut schemas, &mut paths);
+    reach(&mut schemas, &mut paths);
     component::<ApiError>(&mut schemas);
     let info = InfoBuilder::new()
         .title("Contiv")

@@ -4,6 +4,7 @@
 mod addresses;
 mod apply;
 mod full_disk;
+mod hosts;
 mod life_cycle;
 mod master;
 mod preconditions;

@@ -88,6 +88,10 @@ impl Master {
             agent_version: "test".into(),
             boot_id: "boot".into(),
             taken: Vec::new(),
+            tunnel: None,
+            mtu: None,
+            control: None,
+            vxlan_port: None,
         };
         host.register(&register).await.unwrap();
         host.report(&HostStatus::default()).await.unwrap();

@@ -30,6 +30,7 @@ async fn everything_is_there_after_kill_9() {
         ipv4: None,
         ipv6: None,
         mac: None,
+        replaces: None,
     };
     host.put_endpoint("e1", &request).await.unwrap();
     let binding = DockerNetwork {

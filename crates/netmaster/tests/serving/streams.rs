@@ -85,6 +85,7 @@ async fn endpoint(host: &HostClient, id: &str, tenant: &str) {
         ipv4: None,
         ipv6: None,
         mac: None,
+        replaces: None,
     };
     host.put_endpoint(id, &request).await.unwrap();
 }

@@ -4,9 +4,7 @@
 //!    own: who lost a race costs the others nothing.
 //! 2. etcd evaluates all comparisons before it writes anything. So a batch ends before a
 //!    transaction that compares, or writes, what one in it writes: it goes with the next.
-//! 3. etcd takes 128 operations in a list. More comparisons become transactions inside each
-//!    other, more writes become transactions side by side in the innermost; still all or
-//!    nothing, in one revision.
+//! 3. etcd takes 128 operations in a list, less by one for each in the lists around it.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -16,11 +14,18 @@ use etcd_client::{Compare as EtcdCompare, CompareOp, GetOptions, Txn, TxnOp, Txn
 use super::keys::Keys;
 use crate::transaction::{Compare, TICKETS, Transaction, Unchanged, Write};
 
-/// etcd's own limit of operations in a list (`--max-txn-ops`).
+/// etcd's own limit of operations in a list and in those around it (`--max-txn-ops`).
 const OPERATIONS: usize = 128;
 
-/// One is left for the mark of the last commit.
-const MEMBERS: usize = OPERATIONS - 1;
+/// Operations around those of a transaction that is alone: itself, and the mark of the
+/// last commit.
+const ALONE: usize = 2;
+
+/// Writes that are one operation of a list when they are too many for it.
+const BUNDLE: usize = 60;
+
+/// As many writes can be sent at once when nothing else is.
+pub(super) const WRITES: usize = BUNDLE * BUNDLE;
 
 /// etcd takes requests of 1.5 MiB (`--max-request-bytes`); a little is overhead.
 pub(super) const BYTES: usize = 1_200_000;
@@ -31,17 +36,22 @@ pub(super) struct Batch {
     pub(super) members: Vec<Transaction>,
     written: BTreeSet<String>,
     bytes: usize,
+    /// Operations of the member that has most.
+    widest: usize,
 }
 
 impl Batch {
     /// Takes a transaction, whose tickets are numbers by now; gives it back if it has to wait.
     pub(super) fn take(&mut self, transaction: Transaction) -> Result<(), Transaction> {
-        let size = size(&transaction);
-        let full = self.members.len() == MEMBERS || self.bytes + size > BYTES;
+        let (size, width) = (size(&transaction), width(&transaction));
+        let widest = self.widest.max(width);
+        let around = self.members.len() + ALONE;
+        let full = around + widest > OPERATIONS || self.bytes + size > BYTES;
         if !self.members.is_empty() && (full || self.meets(&transaction)) {
             return Err(transaction);
         }
         self.bytes += size;
+        self.widest = widest;
         self.written
             .extend(transaction.writes.iter().map(|w| w.key().to_owned()));
         self.members.push(transaction);
@@ -59,7 +69,10 @@ impl Batch {
 
     fn meets(&self, transaction: &Transaction) -> bool {
         let within = |range: &Unchanged| {
-            let range = (Bound::Included(&*range.first), Bound::Included(&*range.last));
+            let range = (
+                Bound::Included(&*range.first),
+                Bound::Included(&*range.last),
+            );
             self.written.range::<str, _>(range).next().is_some()
         };
         let compared = transaction.compares.iter().map(|c| c.key.as_str());
@@ -68,10 +81,25 @@ impl Batch {
     }
 }
 
+/// Whether one request cannot hold the transaction.
+pub(super) fn is_large(transaction: &Transaction) -> bool {
+    size(transaction) > BYTES || width(transaction) + ALONE > OPERATIONS
+}
+
+/// The length of a transaction's longest list.
+fn width(transaction: &Transaction) -> usize {
+    // Comparing with a staged change takes two.
+    let compares = 2 * transaction.compares.len() + transaction.unchanged.len();
+    compares.max(transaction.writes.len())
+}
+
 /// How much a transaction takes in a request.
-pub(super) fn size(transaction: &Transaction) -> usize {
+fn size(transaction: &Transaction) -> usize {
     let compares = transaction.compares.iter().map(|c| 2 * c.key.len() + 64);
-    let ranges = transaction.unchanged.iter().map(|r| r.first.len() + r.last.len() + 64);
+    let ranges = transaction
+        .unchanged
+        .iter()
+        .map(|r| r.first.len() + r.last.len() + 64);
     let writes = transaction.writes.iter().map(|write| match write {
         Write::Put { key, value } => key.len() + value.len() + 64,
         Write::Delete { key } => key.len() + 64,
@@ -90,65 +118,59 @@ pub(super) fn operation(keys: &Keys, staged: &impl Staged, transaction: &Transac
     let asks: Vec<TxnOp> = transaction
         .compares
         .iter()
-        .take(OPERATIONS)
         .map(|compare| {
             let options = GetOptions::new().with_keys_only();
             TxnOp::get(keys.data(&compare.key), Some(options))
         })
         .collect();
-    TxnOp::txn(guarded(comparisons(keys, staged, transaction), writes).or_else(asks))
+    let txn = Txn::new().when(comparisons(keys, staged, transaction));
+    TxnOp::txn(txn.and_then(writes).or_else(asks))
 }
 
-/// A transaction that does `operations` if all of `compares` hold.
-pub(super) fn guarded(mut compares: Vec<EtcdCompare>, mut operations: Vec<TxnOp>) -> Txn {
-    while operations.len() > OPERATIONS {
-        let parts = operations.chunks(OPERATIONS);
-        operations = parts
-            .map(|part| TxnOp::txn(Txn::new().and_then(part)))
-            .collect();
+/// The operations in as few as etcd takes, of [`WRITES`] at most.
+pub(super) fn bundled(operations: Vec<TxnOp>) -> Vec<TxnOp> {
+    if operations.len() <= BUNDLE {
+        return operations;
     }
-    while compares.len() > OPERATIONS {
-        let rest = compares.split_off(compares.len() - OPERATIONS);
-        operations = vec![TxnOp::txn(Txn::new().when(rest).and_then(operations))];
-    }
-    Txn::new().when(compares).and_then(operations)
-}
-
-/// Whether every transaction inside was done as well.
-pub(super) fn done(response: &etcd_client::TxnResponse) -> bool {
-    response.succeeded()
-        && response.op_responses().iter().all(|inner| match inner {
-            TxnOpResponse::Txn(inner) => done(inner),
-            _ => true,
-        })
+    let bundles = operations.chunks(BUNDLE);
+    bundles
+        .map(|bundle| TxnOp::txn(Txn::new().and_then(bundle)))
+        .collect()
 }
 
 /// The first comparison that the answers to a transaction's questions contradict.
 pub(super) fn culprit(transaction: &Transaction, response: &etcd_client::TxnResponse) -> String {
     let answers = response.op_responses();
-    let wrong = transaction.compares.iter().zip(&answers).find(|(compare, answer)| {
-        let TxnOpResponse::Get(answer) = answer else {
-            return false;
-        };
-        let found = answer.kvs().first().map_or(0, |kv| kv.mod_revision());
-        found != signed(compare.number)
-    });
-    let range = transaction.unchanged.first().map(|range| range.first.clone());
+    let wrong = transaction
+        .compares
+        .iter()
+        .zip(&answers)
+        .find(|(compare, answer)| {
+            let TxnOpResponse::Get(answer) = answer else {
+                return false;
+            };
+            let found = answer.kvs().first().map_or(0, |kv| kv.mod_revision());
+            found != signed(compare.number)
+        });
+    let range = transaction
+        .unchanged
+        .first()
+        .map(|range| range.first.clone());
     let compared = wrong.map(|(compare, _)| compare.key.clone());
     compared.or(range).unwrap_or_default()
 }
 
-pub(super) fn comparisons(
-    keys: &Keys,
-    staged: &impl Staged,
-    transaction: &Transaction,
-) -> Vec<EtcdCompare> {
+fn comparisons(keys: &Keys, staged: &impl Staged, transaction: &Transaction) -> Vec<EtcdCompare> {
     let mut all = Vec::new();
     for Compare { key, number } in &transaction.compares {
         let key = keys.data(key);
         if staged.is_staged(*number) {
             let next = signed(number + 1);
-            all.push(EtcdCompare::mod_revision(key.clone(), CompareOp::Less, next));
+            all.push(EtcdCompare::mod_revision(
+                key.clone(),
+                CompareOp::Less,
+                next,
+            ));
             all.push(EtcdCompare::create_revision(key, CompareOp::Greater, 0));
         } else {
             let number = signed(*number);

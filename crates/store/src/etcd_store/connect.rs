@@ -1,18 +1,13 @@
 //! The first look at a store: whose it is, and of which version.
 
-use std::time::Duration;
-
 use etcd_client::{Compare, CompareOp, Txn, TxnOp, TxnOpResponse};
 
 use super::keys::Keys;
 use super::members::Members;
 use super::meta::Meta;
-use super::{epoch_after, staging};
+use super::{Shared, epoch_after, staging};
 use crate::error::Error;
 use crate::schema::Schema;
-
-/// Another master that writes a whole store has this long; then the work is taken up.
-const TURN: Duration = Duration::from_secs(3);
 
 /// The meta record and its revision, made or brought to today's version if need be.
 pub(super) async fn join(
@@ -34,16 +29,20 @@ pub(super) async fn join(
                 cluster,
                 ..meta
             };
-            tracing::warn!(epoch = copy.epoch, "the store is a copy; a new epoch begins");
+            tracing::warn!(
+                epoch = copy.epoch,
+                "the store is a copy; a new epoch begins"
+            );
             create(members, keys, &copy, revision).await?;
             continue;
         }
         match meta.check(schema, &name) {
-            Ok(()) => return Ok((meta, revision)),
+            Ok(()) => {
+                staging::sweep(members, keys, &meta, revision).await?;
+                return Ok((meta, revision));
+            }
             Err(Error::Busy { .. }) if meta.applying.is_some() => {
-                // Whoever decided it may be at it still: both write the same.
-                tokio::time::sleep(TURN / 10).await;
-                staging::finish(members, keys, meta, revision).await?;
+                staging::resolve(members, keys, (meta, revision)).await?;
             }
             Err(Error::Busy { .. }) => {
                 staging::migrate(members, keys, schema, (meta, revision)).await?;
@@ -74,12 +73,10 @@ pub(super) async fn create(
     meta: &Meta,
     revision: i64,
 ) -> Result<Option<i64>, Error> {
-    let txn = Txn::new()
-        .when([unchanged(keys, revision)])
-        .and_then([
-            TxnOp::put(keys.meta(), meta.encode(), None),
-            TxnOp::put(keys.last(), "", None),
-        ]);
+    let txn = Txn::new().when([unchanged(keys, revision)]).and_then([
+        TxnOp::put(keys.meta(), meta.encode(), None),
+        TxnOp::put(keys.last(), "", None),
+    ]);
     let answer = members.call(async |mut kv| kv.txn(txn).await).await?;
     let revision = answer.header().map(|header| header.revision());
     Ok(revision.filter(|_| answer.succeeded()))
@@ -90,17 +87,25 @@ pub(super) fn unchanged(keys: &Keys, revision: i64) -> Compare {
     Compare::mod_revision(keys.meta(), CompareOp::Equal, revision)
 }
 
-/// The meta record in the answer of a transaction that asked for it when it failed.
-pub(super) fn meta_in(
-    answer: &etcd_client::TxnResponse,
-    name: &str,
-) -> Result<Option<(Meta, i64)>, Error> {
+/// Takes the meta record from the answer of a transaction that asked for it when it failed.
+pub(super) fn take_meta(shared: &Shared, answer: &etcd_client::TxnResponse) -> Result<(), Error> {
+    let name = shared.name();
     let answers = answer.op_responses();
-    let Some(TxnOpResponse::Get(got)) = answers.first() else {
-        return Ok(None);
+    let found = match answers.first() {
+        Some(TxnOpResponse::Get(got)) => got.kvs().first(),
+        _ => None,
     };
-    let found = got.kvs().first();
-    found
-        .map(|kv| Ok((Meta::decode(kv.value(), name)?, kv.mod_revision())))
-        .transpose()
+    let Some(kv) = found else {
+        return Err(gone(name));
+    };
+    shared.set_meta(Meta::decode(kv.value(), &name)?, kv.mod_revision());
+    Ok(())
+}
+
+/// The record that a fabric's store always has.
+pub(super) fn gone(place: String) -> Error {
+    Error::Foreign {
+        place,
+        reason: "its meta record is gone".into(),
+    }
 }

@@ -52,6 +52,11 @@ impl Keys {
         format!("{}/pulse/{id}", self.prefix)
     }
 
+    /// What the keys of all staged changes begin with.
+    pub(super) fn stagings(&self) -> String {
+        format!("{}/staging/", self.prefix)
+    }
+
     pub(super) fn staging(&self, id: &str) -> String {
         format!("{}/staging/{id}/", self.prefix)
     }

@@ -24,13 +24,16 @@ pub(super) struct Meta {
     pub(super) moved: Option<String>,
 }
 
-/// A staged change: whoever finds it finishes it.
+/// A staged change: once it is decided, whoever finds it finishes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Applying {
     /// Below which its parts are staged.
     pub(super) id: String,
     pub(super) parts: usize,
+    /// False while its comparisons are made, with every writer stopped.
+    #[serde(default)]
+    pub(super) decided: bool,
     /// What the contents are of afterwards.
     pub(super) schema: u32,
     pub(super) epoch: u64,
@@ -45,6 +48,22 @@ impl Meta {
             applying: None,
             moved: None,
         }
+    }
+
+    /// The same, while a change is being written.
+    pub(super) fn with(self, applying: Applying) -> Meta {
+        Meta {
+            applying: Some(applying),
+            ..self
+        }
+    }
+
+    /// The same, when the change that it names is to happen.
+    pub(super) fn decided(mut self) -> Meta {
+        if let Some(applying) = &mut self.applying {
+            applying.decided = true;
+        }
+        self
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -63,7 +82,10 @@ impl Meta {
         if let Some(to) = &self.moved {
             return Err(Error::Moved { to: to.clone() });
         }
-        let found = self.applying.as_ref().map_or(self.schema, |a| a.schema.max(self.schema));
+        let found = self
+            .applying
+            .as_ref()
+            .map_or(self.schema, |a| a.schema.max(self.schema));
         if found > schema.version() {
             return Err(Error::Newer {
                 path: place.into(),

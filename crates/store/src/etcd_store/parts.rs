@@ -9,22 +9,26 @@ use crate::transaction::Write;
 
 const HEAD: usize = 9;
 
-/// The writes in parts of about `limit` bytes; none is split.
-pub(super) fn encode(writes: &[Write], limit: usize) -> Vec<Vec<u8>> {
+/// The writes in parts of about `limit` bytes and `most` writes; none is split.
+pub(super) fn encode(writes: &[Write], limit: usize, most: usize) -> Vec<Vec<u8>> {
     let mut parts: Vec<Vec<u8>> = Vec::new();
+    let mut count = 0;
     for write in writes {
         let (kind, key, value) = match write {
             Write::Put { key, value } => (1, key, &value[..]),
             Write::Delete { key } => (0, key, &[][..]),
         };
-        let fits = |part: &&mut Vec<u8>| part.len() + HEAD + key.len() + value.len() <= limit;
+        let size = HEAD + key.len() + value.len();
+        let fits = |part: &&mut Vec<u8>| count < most && part.len() + size <= limit;
         let part = match parts.last_mut().filter(fits) {
             Some(part) => part,
             None => {
+                count = 0;
                 parts.push(Vec::new());
                 parts.last_mut().expect("it was just pushed")
             }
         };
+        count += 1;
         part.push(kind);
         for length in [key.len(), value.len()] {
             let length = u32::try_from(length).unwrap_or(u32::MAX);
@@ -82,11 +86,12 @@ mod tests {
         let mut writes: Vec<Write> = (0..10).map(put).collect();
         writes.push(Write::Delete { key: "gone".into() });
         for limit in [1, 50, 100, 10_000] {
-            let parts = encode(&writes, limit);
+            let parts = encode(&writes, limit, 100);
             assert!(limit > 100 || parts.len() > 3, "{}", parts.len());
             let decoded: Vec<Write> = parts.iter().flat_map(|part| decode(part)).collect();
             assert_eq!(decoded, writes);
         }
-        assert_eq!(encode(&[], 10).len(), 0);
+        assert_eq!(encode(&[], 10, 10).len(), 0);
+        assert_eq!(encode(&writes, 10_000, 4).len(), 3);
     }
 }

@@ -64,9 +64,13 @@ impl EtcdPlace {
         }
         let endpoints: Vec<String> = members.split(',').map(str::to_owned).collect();
         for endpoint in &endpoints {
-            let port = endpoint.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
+            let port = endpoint
+                .rsplit_once(':')
+                .map(|(host, port)| (host, port.parse::<u16>()));
             if !matches!(port, Some((host, Ok(1..))) if !host.is_empty()) {
-                return Err(wrong("give each member as HOST:PORT, such as etcd://10.0.0.1:2379"));
+                return Err(wrong(
+                    "give each member as HOST:PORT, such as etcd://10.0.0.1:2379",
+                ));
             }
         }
         Ok(EtcdPlace {
@@ -152,7 +156,10 @@ mod tests {
         assert_eq!(place.endpoints, ["10.0.0.1:2379", "[fd00::1]:2379"]);
         assert_eq!((place.prefix.as_str(), place.encrypted), ("/contiv", false));
         let place = EtcdPlace::parse("etcds://a:1/blue/green/").unwrap();
-        assert_eq!((place.prefix.as_str(), place.encrypted), ("/blue/green", true));
+        assert_eq!(
+            (place.prefix.as_str(), place.encrypted),
+            ("/blue/green", true)
+        );
         assert_eq!(place.to_string(), "etcds://a:1/blue/green");
         assert!(EtcdPlace::is_one("etcds://a:1") && !EtcdPlace::is_one("redb:/x"));
     }

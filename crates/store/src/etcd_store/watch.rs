@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::batch::unsigned;
 use super::keys::Place;
 use super::meta::Meta;
-use super::{Shared, pulse, staging};
+use super::{Shared, connect, pulse, staging};
 use crate::error::Error;
 use crate::follow::{Changes, Commit, Following, Revision};
 use crate::transaction::{Entry, Write};
@@ -43,13 +43,10 @@ pub(super) async fn follow(shared: Arc<Shared>) -> Result<Following, Error> {
             }
         }
         let Some((meta, at)) = meta else {
-            return Err(Error::Foreign {
-                place: name,
-                reason: "its meta record is gone".into(),
-            });
+            return Err(connect::gone(name));
         };
         if meta.applying.is_some() {
-            staging::finish(&shared.members, keys, meta, at).await?;
+            staging::resolve(&shared.members, keys, (meta, at)).await?;
             continue;
         }
         let epoch = meta.epoch;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use etcd_client::{Txn, TxnOp, TxnOpResponse};
 use tokio::sync::{mpsc, oneshot};
 
-use super::batch::{self, Batch, size};
+use super::batch::{self, Batch};
 use super::{Shared, connect, staging};
 use crate::error::Error;
 use crate::memory::written_once;
@@ -95,7 +95,7 @@ impl Writer {
 
     async fn commit(&mut self, members: Vec<Transaction>, answers: Vec<Answer>) {
         let outcomes = match &members[..] {
-            [single] if size(single) > batch::BYTES => {
+            [single] if batch::is_large(single) => {
                 let outcome = staging::commit(&self.shared, single).await;
                 outcome.map(|outcome| vec![outcome])
             }
@@ -106,7 +106,9 @@ impl Writer {
                 let count = |outcome: &&Outcome| matches!(outcome, Outcome::Committed(_));
                 let committed = outcomes.iter().filter(count).count() as u64;
                 let shared = &self.shared;
-                shared.flushes.fetch_add(u64::from(committed > 0), Ordering::Relaxed);
+                shared
+                    .flushes
+                    .fetch_add(u64::from(committed > 0), Ordering::Relaxed);
                 shared.commits.fetch_add(committed, Ordering::Relaxed);
                 shared.largest_batch.fetch_max(committed, Ordering::Relaxed);
                 let lost = outcomes.len() as u64 - committed;
@@ -132,28 +134,22 @@ impl Writer {
         let operation = |member| batch::operation(&shared.keys, &**shared, member);
         let operations: Vec<TxnOp> = members.iter().map(operation).collect();
         for _ in 0..TRIES {
-            let (meta, revision) = shared.meta();
-            meta.check(shared.schema, &shared.name())?;
+            let revision = staging::settled(shared).await?.1;
             let mut all = operations.clone();
             all.push(TxnOp::put(shared.keys.last(), "", None));
             let txn = Txn::new()
                 .when([connect::unchanged(&shared.keys, revision)])
                 .and_then(all)
                 .or_else([TxnOp::get(shared.keys.meta(), None)]);
-            let answer = shared.members.call(async |mut kv| kv.txn(txn).await).await?;
+            let answer = shared
+                .members
+                .call(async |mut kv| kv.txn(txn).await)
+                .await?;
             if answer.succeeded() {
                 let number = answer.header().map_or(0, |header| header.revision());
                 return Ok(outcomes(members, &answer, batch::unsigned(number)));
             }
-            match connect::meta_in(&answer, &shared.name())? {
-                Some((meta, revision)) => shared.set_meta(meta, revision),
-                None => {
-                    return Err(Error::Foreign {
-                        place: shared.name(),
-                        reason: "its meta record is gone".into(),
-                    });
-                }
-            }
+            connect::take_meta(shared, &answer)?;
         }
         Err(Error::Busy {
             doing: "its versions or its place change".into(),
@@ -168,7 +164,7 @@ fn outcomes(
 ) -> Vec<Outcome> {
     let each = members.iter().zip(answer.op_responses());
     each.map(|(member, response)| match response {
-        TxnOpResponse::Txn(inner) if batch::done(&inner) => Outcome::Committed(number),
+        TxnOpResponse::Txn(inner) if inner.succeeded() => Outcome::Committed(number),
         TxnOpResponse::Txn(inner) => Outcome::Conflict {
             key: batch::culprit(member, &inner),
         },

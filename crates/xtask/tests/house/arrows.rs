@@ -18,7 +18,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("contiv-datapath", &["contiv-datapath-abi", "contiv-policy"]),
     (
         "contiv-fabric",
-        &["contiv-model", "contiv-ipam", "contiv-store"],
+        &[
+            "contiv-model",
+            "contiv-ipam",
+            "contiv-store",
+            "contiv-policy",
+            "contiv-datapath-abi",
+        ],
     ),
     (
         "netmaster",

@@ -5,7 +5,7 @@ mod objects;
 mod pools;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use contiv_model::agent::{DockerNetwork, PoolRef};
 use contiv_model::object::{EndpointGroup, Network, Rule};
@@ -44,7 +44,7 @@ pub(super) struct Reference {
     pub(super) endpoints: BTreeMap<String, Endpoint>,
     pub(super) docker_networks: BTreeMap<String, DockerNetwork>,
     /// Boots and tunnel addresses.
-    pub(super) hosts: BTreeMap<String, (String, Option<Ipv4Addr>)>,
+    pub(super) hosts: BTreeMap<String, (String, Option<IpAddr>)>,
     pub(super) uses: BTreeMap<(String, IpAddr), Use>,
     pub(super) vlans: (u32, u32),
 }

@@ -2,12 +2,13 @@
 
 use contiv_model::inspect::{Condition, EndpointOper};
 use utoipa::openapi::path::{
-    HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem,
+    HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem, PathItemBuilder,
 };
 use utoipa::openapi::{Content, Paths, Ref, Required, ResponseBuilder};
 
 use super::parts::{Schemas, answer, component, get_operation, list, paged, query, refusal, text};
-use crate::api::fabric::{AddressDocument, EndpointInspect, HostDocument};
+use crate::api::fabric::{AddressDocument, EndpointInspect};
+use crate::api::hosts::HostDocument;
 use crate::api::service::{Health, Info, Version};
 use crate::api::watch::WatchEvent;
 
@@ -55,6 +56,41 @@ pub(super) fn facts(schemas: &mut Schemas, paths: &mut Paths) {
             .response("400", refusal(UNREADABLE));
         add(path, id, paged(operation));
     }
+    let name = || {
+        ParameterBuilder::new()
+            .name("name")
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some("The host's name."))
+            .schema(Some(text()))
+    };
+    let document = || Ref::from_schema_name("HostDocument").into();
+    let force = query("force", "`true`: even if the host is live.", text());
+    let item = PathItemBuilder::new()
+        .operation(
+            HttpMethod::Get,
+            get_operation("Show a host")
+                .operation_id(Some("getHost"))
+                .parameter(name())
+                .response("200", answer(document(), "It."))
+                .response("404", refusal(MISSING)),
+        )
+        .operation(
+            HttpMethod::Delete,
+            get_operation("Remove a host that is no more, with its endpoints")
+                .operation_id(Some("deleteHost"))
+                .parameter(name())
+                .parameter(force)
+                .response("200", ResponseBuilder::new().description("It is gone."))
+                .response("404", refusal(MISSING))
+                .response("409", refusal("The host is live.")),
+        );
+    let path = "/api/v1/hosts/{name}/".to_owned();
+    paths.paths.insert(path, item.build());
+    let mut add = |path: &str, id: &str, operation: OperationBuilder| {
+        let item = PathItem::new(HttpMethod::Get, operation.operation_id(Some(id)));
+        paths.paths.insert(path.to_owned(), item);
+    };
     let part = ParameterBuilder::new()
         .name("id")
         .parameter_in(ParameterIn::Path)

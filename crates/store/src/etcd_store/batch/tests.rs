@@ -49,7 +49,7 @@ fn a_batch_ends_before_what_one_in_it_would_change() {
 fn a_batch_has_as_many_as_etcd_takes_and_room_for_the_mark() {
     let mut batch = Batch::default();
     let all = (0..200).map(|n| batch.take(transaction(&[], &[&format!("{n}")])));
-    assert_eq!(all.filter(Result::is_ok).count(), 127);
+    assert_eq!(all.filter(Result::is_ok).count(), 126);
     let mut batch = Batch::default();
     let mut large = transaction(&[], &["large"]);
     large.writes = vec![Write::Put {
@@ -58,4 +58,12 @@ fn a_batch_has_as_many_as_etcd_takes_and_room_for_the_mark() {
     }];
     batch.take(large).unwrap();
     batch.take(transaction(&[], &["small"])).unwrap_err();
+    // A wide one leaves room for few others.
+    let names: Vec<String> = (0..100).map(|n| format!("w{n}")).collect();
+    let wide: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut batch = Batch::default();
+    batch.take(transaction(&[], &wide)).unwrap();
+    let all = (0..200).map(|n| batch.take(transaction(&[], &[&format!("{n}")])));
+    assert_eq!(all.filter(Result::is_ok).count(), 26);
+    assert!(!is_large(&transaction(&[], &wide)) && is_large(&transaction(&wide, &[])));
 }

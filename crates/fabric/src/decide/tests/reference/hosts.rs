@@ -1,12 +1,12 @@
 //! Hosts: who they are, and what goes with them.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::{Outcome, Reference, Use, network_of, require};
 
 impl Reference {
-    pub(super) fn register(&mut self, host: &str, boot: &str, tunnel: Option<Ipv4Addr>) -> Outcome {
+    pub(super) fn register(&mut self, host: &str, boot: &str, tunnel: Option<IpAddr>) -> Outcome {
         let others = self.hosts.iter().filter(|(name, _)| *name != host);
         let taken = others
             .clone()

@@ -1,6 +1,6 @@
 //! What is the same for all endpoints of a host.
 
-use crate::{Address, Plain};
+use crate::{Address, Plain, Words};
 
 /// The link address of every gateway, towards containers and towards the host.
 pub const GATEWAY_MAC: [u8; 6] = [0x02, 0x63, 0x6f, 0x6e, 0x74, 0x76];
@@ -12,7 +12,7 @@ pub const PRIVATE_V6: [u8; 12] = [0xfd, 0x63, 0x6f, 0x6e, 0x74, 0x69, 0x76, 0, 0
 /// The tenant that the host itself is an endpoint of.
 pub const DEFAULT_TENANT: u32 = 1;
 
-/// The host's settings. 24 bytes.
+/// The host's settings. 44 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Config {
@@ -23,12 +23,24 @@ pub struct Config {
     pub host_link: u32,
     /// Link address of `contiv0`.
     pub host_mac: [u8; 6],
-    pub unused: [u8; 6],
+    /// The tunnel's UDP port, to which no endpoint may send outside of its networks; 0 for none.
+    pub tunnel_port: u16,
+    /// Interface index of [`TUNNEL_LINK`](crate::programs::TUNNEL_LINK); 0 for none.
+    pub tunnel_link: u32,
+    /// This host's end of the tunnel.
+    pub tunnel_address: Words,
+    /// [`TUNNEL_V6`](Self::TUNNEL_V6), [`FLOOD`](Self::FLOOD), added up.
+    pub flags: u32,
 }
 
 impl Plain for Config {}
 
 impl Config {
+    /// Ends of tunnels are IPv6 addresses.
+    pub const TUNNEL_V6: u32 = 1;
+    /// What is for all of a network goes to its members on other hosts, too.
+    pub const FLOOD: u32 = 2;
+
     /// The slot whose private address this is, in either form.
     #[inline(always)]
     pub fn slot_of(&self, address: &Address) -> Option<u32> {
@@ -62,4 +74,4 @@ fn private_v4(address: &Address) -> Option<[u8; 4]> {
     (*address == crate::mapped(v4) || *address == private_v6(v4)).then_some(v4)
 }
 
-const _: () = assert!(size_of::<Config>() == 24);
+const _: () = assert!(size_of::<Config>() == 44);

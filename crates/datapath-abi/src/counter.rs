@@ -106,6 +106,14 @@ reasons! {
     NoConnection = 24, "no-connection";
     /// The kernel refused to change the packet.
     Kernel = 25, "kernel";
+    /// From another host, as if from an endpoint that this host does not hold.
+    TunnelSource = 26, "tunnel-source";
+    /// From another host, for a network that is not known here.
+    UnknownVni = 27, "unknown-vni";
+    /// To the port by which hosts exchange packets.
+    TunnelPort = 28, "tunnel-port";
+    /// To an endpoint of another host, and there is no way to that.
+    NoTunnel = 29, "no-tunnel";
 }
 
 const _: () = assert!(size_of::<DropKey>() == 8);

@@ -57,10 +57,11 @@ pub struct AddressKey {
 
 impl Plain for AddressKey {}
 
-/// Who has an address: one row per address of an endpoint. 24 bytes.
+/// Who has an address: one row per address of an endpoint, of this host or of another. 24 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Target {
+    /// From [`SLOTS`] on it is that of a [`Remote`](crate::tunnel::Remote).
     pub slot: u32,
     pub serial: u32,
     pub network: u32,

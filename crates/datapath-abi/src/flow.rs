@@ -48,7 +48,7 @@ pub struct Flow {
     pub sender: u32,
     /// Serial of who receives; 0 for the host and the world.
     pub target: u32,
-    /// Slot of who receives.
+    /// Slot of who receives, of this host or of another.
     pub slot: u32,
     /// The rule of the opener's outgoing policy; 0 where it was not asked.
     pub opener_rule: u32,
@@ -67,7 +67,8 @@ pub struct Flow {
     pub tcp: u8,
     /// Why packets are dropped when `delivery` is [`DENIED`](Self::DENIED).
     pub reason: u8,
-    pub unused: u32,
+    /// Slot of who sends, when that is an endpoint of another host; else 0.
+    pub origin: u32,
 }
 
 impl Plain for Flow {}
@@ -79,6 +80,8 @@ impl Flow {
     pub const LOCAL: u8 = 1;
     /// Into the host, and from there perhaps to the world.
     pub const HOST: u8 = 2;
+    /// To an endpoint of another host.
+    pub const OVERLAY: u8 = 3;
 
     /// The direction opposite to the connection's first packet.
     pub const REPLY: u8 = 1;

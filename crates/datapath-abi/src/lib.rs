@@ -2,7 +2,8 @@
 //!
 //! - [`maps`]: the maps' names and sizes, and which key leads to which value.
 //! - [`programs`]: the programs' names, and where each is attached.
-//! - [`config`], [`endpoint`], [`tenant`], [`flow`], [`counter`], [`event`]: keys and values.
+//! - [`config`], [`endpoint`], [`tenant`], [`tunnel`], [`flow`], [`counter`], [`event`]: keys and
+//!   values.
 //! - [`packet`]: parsing, and what the fabric itself answers.
 //! - [`opening`]: how a connection begins.
 //! - [`policy`]: the policy's tables and its verdict.
@@ -26,6 +27,7 @@ pub mod packet;
 pub mod policy;
 pub mod programs;
 pub mod tenant;
+pub mod tunnel;
 
 /// An address of either family, IPv4 as `::ffff:a.b.c.d`.
 pub type Address = [u8; 16];

@@ -9,6 +9,10 @@
 //! | [`MEMBERS`] | hash | network: `u32` | [`Members`](crate::endpoint::Members) |
 //! | [`TENANTS`] | array | tenant | [`Tenant`](crate::tenant::Tenant) |
 //! | [`PREFIXES`] | longest prefix | [`PrefixKey`](crate::tenant::PrefixKey) | [`Network`](crate::tenant::Network) |
+//! | [`HOSTS`] | array | index | [`HostRow`](crate::tunnel::HostRow) |
+//! | [`REMOTES`] | array | slot less [`SLOTS`](crate::endpoint::SLOTS) | [`Remote`](crate::tunnel::Remote) |
+//! | [`VNIS`] | hash | number on the wire: `u32` | [`Vni`](crate::tunnel::Vni) |
+//! | [`FLOOD`] | hash | network: `u32` | [`Flood`](crate::tunnel::Flood) |
 //! | [`HOST_ADDRESSES`] | hash | [`Address`](crate::Address) of the host | `u32`, 1 |
 //! | [`FLOWS`] | LRU hash | [`FlowKey`](crate::flow::FlowKey) | [`Flow`](crate::flow::Flow) |
 //! | [`FRAGMENTS`] | LRU hash | [`FragmentKey`](crate::flow::FragmentKey) | [`Fragment`](crate::flow::Fragment) |
@@ -25,7 +29,7 @@
 //! Values of policies are there twice, as [`Sides`](crate::policy::Sides).
 //! All but [`FLOWS`], [`FRAGMENTS`], [`DROPS`] and those of events are written by user space alone.
 
-use crate::{counter, endpoint, event, flow, policy, tenant};
+use crate::{counter, endpoint, event, flow, policy, tenant, tunnel};
 
 /// The layout that keys and values follow. Pins live below a directory of this number, so that
 /// programs and maps of different layouts never meet.
@@ -38,6 +42,10 @@ pub const ADDRESSES: &str = "addresses";
 pub const MEMBERS: &str = "members";
 pub const TENANTS: &str = "tenants";
 pub const PREFIXES: &str = "prefixes";
+pub const HOSTS: &str = "hosts";
+pub const REMOTES: &str = "remotes";
+pub const VNIS: &str = "vnis";
+pub const FLOOD: &str = "flood";
 pub const HOST_ADDRESSES: &str = "host_addresses";
 pub const FLOWS: &str = "flows";
 pub const FRAGMENTS: &str = "fragments";
@@ -51,7 +59,7 @@ pub const POLICY_PREFIXES: &str = "pol_prefixes";
 pub const POLICY_DECISIONS: &str = "pol_decisions";
 
 /// Every map with the number of entries that it has room for.
-pub const ALL: [(&str, u32); 18] = [
+pub const ALL: [(&str, u32); 22] = [
     (CONFIG, 1),
     (INTERFACES, endpoint::SLOTS),
     (ENDPOINTS, endpoint::SLOTS),
@@ -59,6 +67,10 @@ pub const ALL: [(&str, u32); 18] = [
     (MEMBERS, endpoint::NETWORKS),
     (TENANTS, tenant::TENANTS),
     (PREFIXES, tenant::PREFIXES),
+    (HOSTS, tunnel::HOSTS),
+    (REMOTES, tunnel::REMOTES),
+    (VNIS, tunnel::VNIS),
+    (FLOOD, endpoint::NETWORKS),
     (HOST_ADDRESSES, tenant::HOST_ADDRESSES),
     (FLOWS, flow::FLOWS),
     (FRAGMENTS, flow::FRAGMENTS),

@@ -1,6 +1,7 @@
 //! How a connection begins: where its packets go, and whether policy allows it.
 //!
-//! An endpoint opens a connection; the first of these that applies decides:
+//! An endpoint opens a connection, of this host or of another, where the same was asked before; the
+//! first of these that applies decides:
 //!
 //! 1. The target lies in a network of the tenant: its gateway takes no connections; another
 //!    network than the sender's is separate unless the tenant is routed; an address that nobody has
@@ -13,6 +14,9 @@
 //! 5. It is the world's, met by the endpoint's private address. For it and the host, the sender's
 //!    outgoing policy must allow, which sees a peer without a group.
 //!
+//! An endpoint of another host reaches endpoints of this one, and nothing else by this host. None
+//! reaches the port of the tunnel between hosts, but as an address of its tenant's networks.
+//!
 //! The host opens a connection: the accepter's incoming policy must allow, which sees a peer
 //! without a group. Replies of both kinds go back the way they came.
 
@@ -21,8 +25,9 @@ use crate::counter::Reason;
 use crate::endpoint::{AddressKey, Endpoint, Target};
 use crate::event::Event;
 use crate::flow::{Flow, FlowKey};
-use crate::policy::{Action, Direction, Query, Verdict};
+use crate::policy::{Action, Direction, Query, UDP, Verdict};
 use crate::tenant::{Network, PrefixKey, Tenant};
+use crate::tunnel::is_remote;
 use crate::{Address, unmapped};
 
 /// What a host's maps say.
@@ -43,7 +48,7 @@ pub trait Fabric {
 pub struct Opening {
     /// As the first packet says, with the endpoint's own address.
     pub key: FlowKey,
-    /// The opener's slot, or the accepter's when the host opens.
+    /// The opener's slot, of this host or of another, or the accepter's when the host opens.
     pub slot: u32,
     /// [`BY_HOST`](Self::BY_HOST), [`TRANSLATED`](Self::TRANSLATED), added up.
     pub by: u32,
@@ -173,7 +178,7 @@ const NO_FLOW: Flow = Flow {
     flags: 0,
     tcp: 0,
     reason: 0,
-    unused: 0,
+    origin: 0,
 };
 
 /// Judges a beginning. A denied connection is a [`Connection`] too; an error is one that is not
@@ -188,13 +193,13 @@ pub fn judge<F: Fabric>(
     let connection = &mut judgement.connection;
     let key = &opening.key;
     let tenant = fabric.tenant(key.tenant).ok_or(Reason::UnknownInterface)?;
-    let endpoint = fabric.endpoint(opening.slot).ok_or(Reason::TargetClosed)?;
     let (source, destination) = (key.source.address(), key.destination.address());
     let (forward, reply) = (&mut connection.forward, &mut connection.reply);
     forward.generation = tenant.generation;
     reply.generation = tenant.generation;
     reply.flags = Flow::REPLY;
     if opening.by & Opening::BY_HOST != 0 {
+        let endpoint = fabric.endpoint(opening.slot).ok_or(Reason::TargetClosed)?;
         if endpoint.state != Endpoint::OPEN {
             return Err(Reason::TargetClosed);
         }
@@ -208,14 +213,19 @@ pub fn judge<F: Fabric>(
         receive(fabric, judgement, tenant.root, key, (endpoint.group, 0));
         return Ok(());
     }
-    forward.sender = endpoint.serial;
-    to_endpoint(reply, endpoint.serial, opening.slot);
+    let opener = opener(fabric, opening)?;
+    forward.sender = opener.serial;
+    forward.origin = origin(opening.slot);
+    to_endpoint(reply, opener.serial, opening.slot);
     let Some(network) = network_of(fabric, key.tenant, &destination) else {
+        if is_remote(opening.slot) {
+            return Err(Reason::UnknownAddress);
+        }
         let flags = outside(fabric, key)?;
         forward.delivery = Flow::HOST;
         forward.flags |= flags;
         reply.flags |= flags;
-        send(fabric, judgement, tenant.root, key, (endpoint.group, 0));
+        send(fabric, judgement, tenant.root, key, (opener.group, 0));
         return Ok(());
     };
     if destination == network.gateway {
@@ -224,7 +234,7 @@ pub fn judge<F: Fabric>(
     if is_broadcast(network, &destination) {
         return Err(Reason::Broadcast);
     }
-    if network.number != endpoint.network {
+    if network.number != opener.network {
         if tenant.flags & Tenant::ROUTING == 0 {
             return Err(Reason::OtherNetwork);
         }
@@ -239,18 +249,64 @@ pub fn judge<F: Fabric>(
         address: destination,
     };
     let target = fabric.target(&address).ok_or(Reason::UnknownAddress)?;
+    if is_remote(target.slot) && is_remote(opening.slot) {
+        return Err(Reason::UnknownAddress);
+    }
     to_endpoint(forward, target.serial, target.slot);
     reply.sender = target.serial;
-    let (group, peer_group) = (endpoint.group, target.group);
+    reply.origin = origin(target.slot);
+    let (group, peer_group) = (opener.group, target.group);
     if send(fabric, judgement, tenant.root, key, (group, peer_group)) {
         receive(fabric, judgement, tenant.root, key, (peer_group, group));
     }
     Ok(())
 }
 
+/// An endpoint that opens a connection.
+struct Opener {
+    serial: u32,
+    network: u32,
+    group: u32,
+}
+
+#[inline(always)]
+fn opener<F: Fabric>(fabric: &F, opening: &Opening) -> Result<Opener, Reason> {
+    if is_remote(opening.slot) {
+        let address = AddressKey {
+            tenant: opening.key.tenant,
+            address: opening.key.source.address(),
+        };
+        let target = fabric.target(&address).ok_or(Reason::TunnelSource)?;
+        if target.slot != opening.slot {
+            return Err(Reason::TunnelSource);
+        }
+        return Ok(Opener {
+            serial: target.serial,
+            network: target.network,
+            group: target.group,
+        });
+    }
+    let endpoint = fabric.endpoint(opening.slot).ok_or(Reason::TargetClosed)?;
+    Ok(Opener {
+        serial: endpoint.serial,
+        network: endpoint.network,
+        group: endpoint.group,
+    })
+}
+
+/// What a flow says of the slot of its sender.
+#[inline(always)]
+const fn origin(slot: u32) -> u32 {
+    if is_remote(slot) { slot } else { 0 }
+}
+
 #[inline(always)]
 fn to_endpoint(flow: &mut Flow, serial: u32, slot: u32) {
-    flow.delivery = Flow::LOCAL;
+    flow.delivery = if is_remote(slot) {
+        Flow::OVERLAY
+    } else {
+        Flow::LOCAL
+    };
     flow.target = serial;
     flow.slot = slot;
 }
@@ -262,6 +318,14 @@ fn outside<F: Fabric>(fabric: &F, key: &FlowKey) -> Result<u8, Reason> {
     if leads_nowhere(&destination) {
         return Err(Reason::BadDestination);
     }
+    let config = fabric.config().ok_or(Reason::BadDestination)?;
+    // Whoever it is for: this host does not know all addresses of all hosts.
+    if key.protocol == UDP as u32
+        && key.destination_port == config.tunnel_port
+        && config.tunnel_port != 0
+    {
+        return Err(Reason::TunnelPort);
+    }
     if fabric.is_host(&destination) {
         if key.tenant != DEFAULT_TENANT {
             return Err(Reason::HostClosed);
@@ -270,7 +334,6 @@ fn outside<F: Fabric>(fabric: &F, key: &FlowKey) -> Result<u8, Reason> {
         let routed_back = own.is_some_and(|own| own.flags & Network::NOT_FROM_HOST == 0);
         return Ok(if routed_back { 0 } else { Flow::TRANSLATED });
     }
-    let config = fabric.config().ok_or(Reason::BadDestination)?;
     if config.slot_of(&destination).is_some() {
         return Err(Reason::PrivateAddress);
     }

@@ -10,6 +10,7 @@ use crate::deliver::now;
 use crate::event;
 use crate::maps::{ENDPOINTS, FLOWS, Scratch, scratch};
 use crate::tables::Host;
+use crate::tunnel;
 
 /// Who sends a packet, and how.
 #[repr(C)]
@@ -82,10 +83,11 @@ pub extern "C" fn admit_packet(packet: *const Packet, sender: *const Sender) -> 
 /// began it is still there.
 #[inline(always)]
 fn resume(flow: &Flow, packet: &Packet, opening: &mut Opening) -> bool {
-    let Some(opener) = ENDPOINTS.get(flow.slot) else {
-        return false;
+    let is_there = match ENDPOINTS.get(flow.slot) {
+        Some(opener) => opener.serial == flow.target,
+        None => tunnel::is_current(flow.slot, flow.target),
     };
-    if opener.serial != flow.target || is_forgotten(flow, packet) {
+    if !is_there || is_forgotten(flow, packet) {
         return false;
     }
     opening.key = packet.key.reversed();

@@ -170,14 +170,20 @@ pub fn complain(skb: &Skb, packet: &Packet, endpoint: &Endpoint, mtu: u32) -> i3
     let Some(network) = network_of(&Host, endpoint.tenant, &packet.key.source.address()) else {
         return reason.code();
     };
-    if network.gateway == [0; 16] || !may_complain(skb) {
+    if !may_complain(skb) {
         return reason.code();
     }
+    // Where there is no router, as if the receiver had said it.
+    let gateway = if network.gateway == [0; 16] {
+        packet.key.destination.address()
+    } else {
+        network.gateway
+    };
     let mac = &endpoint.mac;
     if packet.v6 {
-        complain_v6(skb, packet, mac, &network.gateway, mtu)
+        complain_v6(skb, packet, mac, &gateway, mtu)
     } else {
-        complain_v4(skb, packet, mac, &network.gateway, mtu)
+        complain_v4(skb, packet, mac, &gateway, mtu)
     }
 }
 

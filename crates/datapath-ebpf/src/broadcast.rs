@@ -4,6 +4,7 @@
 //! packet is judged for each member, which is why their number is bounded.
 
 use aya_ebpf::bindings::{__sk_buff, TC_ACT_SHOT};
+use contiv_datapath_abi::config::Config;
 use contiv_datapath_abi::counter::Reason;
 use contiv_datapath_abi::endpoint::{Endpoint, Members};
 use contiv_datapath_abi::mapped;
@@ -11,12 +12,43 @@ use contiv_datapath_abi::opening::Fabric;
 use contiv_datapath_abi::packet::Packet;
 use contiv_datapath_abi::policy::{Action, Direction, Query};
 
-use crate::maps::{ENDPOINTS, MEMBERS, Scratch, scratch};
+use crate::from_endpoint::own;
+use crate::maps::{CONFIG, ENDPOINTS, MEMBERS, Scratch, scratch};
 use crate::skb::Skb;
 use crate::tables::Host;
+use crate::tunnel;
 
+/// Who has something to say to all.
+pub struct Announcer {
+    pub serial: u32,
+    pub tenant: u32,
+    pub network: u32,
+    pub group: u32,
+}
+
+/// To the members of this host, and to those of others if the fabric floods.
 #[inline(never)]
-pub fn deliver(skb: &Skb, packet: &Packet, sender: &Endpoint) -> i32 {
+pub fn from_here(skb: &Skb, packet: &Packet, sender: &Endpoint) -> i32 {
+    let announcer = Announcer {
+        serial: sender.serial,
+        tenant: sender.tenant,
+        network: sender.network,
+        group: sender.group,
+    };
+    let outcome = deliver(skb, packet, &announcer);
+    let floods = CONFIG
+        .get(0)
+        .is_some_and(|config| config.flags & Config::FLOOD != 0);
+    // The address of a link says nothing to another host, which could not tell whose it is.
+    if outcome < 0 || !floods || packet.key.source != own(sender, packet.v6) {
+        return outcome;
+    }
+    tunnel::flood(skb, sender.network)
+}
+
+/// A copy to each member of this host.
+#[inline(never)]
+pub fn deliver(skb: &Skb, packet: &Packet, sender: &Announcer) -> i32 {
     let Some(tenant) = Host.tenant(sender.tenant) else {
         return Reason::UnknownInterface.code();
     };

@@ -5,7 +5,7 @@ use contiv_datapath_abi::config::GATEWAY_MAC;
 use contiv_datapath_abi::counter::Reason;
 use contiv_datapath_abi::endpoint::Endpoint;
 use contiv_datapath_abi::flow::{Flow, TICK_SHIFT};
-use contiv_datapath_abi::packet::{ETHERNET, Packet};
+use contiv_datapath_abi::packet::{ETHERNET, Frame, Packet};
 use contiv_datapath_abi::policy::TCP;
 
 use crate::skb::Skb;
@@ -44,13 +44,17 @@ pub fn size(skb: &Skb, packet: &Packet) -> u32 {
     if segment == 0 {
         return skb.len() - ETHERNET as u32;
     }
-    // At least this much stands before the payload; options make it a little more.
-    let transport = if packet.key.protocol == TCP as u32 {
-        20
-    } else {
-        8
-    };
-    packet.transport - ETHERNET as u32 + transport + segment
+    packet.transport - ETHERNET as u32 + transport_header(skb, packet) + segment
+}
+
+/// Bytes between the transport header's begin and the payload.
+#[inline(always)]
+fn transport_header(skb: &Skb, packet: &Packet) -> u32 {
+    if packet.key.protocol != TCP as u32 {
+        return 8;
+    }
+    let length: Option<[u8; 1]> = skb.far(packet.transport as usize + 12);
+    length.map_or(20, |[length]| length as u32 >> 4 << 2)
 }
 
 /// Takes a packet from one network into another: one hop less, from the gateway's link address.
@@ -61,7 +65,7 @@ pub fn pass_router(skb: &Skb, packet: &Packet, target: &Endpoint) -> i32 {
 }
 
 #[inline(always)]
-fn hop(skb: &Skb, packet: &Packet) -> Result<(), Reason> {
+pub fn hop(skb: &Skb, packet: &Packet) -> Result<(), Reason> {
     let hops = packet.hop_limit.wrapping_sub(1);
     if packet.v6 {
         return skb.store(ETHERNET as u32 + 7, &[hops]);

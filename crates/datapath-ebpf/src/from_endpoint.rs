@@ -16,7 +16,7 @@ use crate::deliver::{address_link, pass_router, size, touch};
 use crate::drop::{Whose, drop};
 use crate::maps::{CONFIG, ENDPOINTS, FLOWS, INTERFACES, TENANTS};
 use crate::skb::Skb;
-use crate::{answer, broadcast, errors, fragment, translate};
+use crate::{answer, broadcast, errors, fragment, translate, tunnel};
 
 #[inline(always)]
 pub fn run(skb: &Skb) -> i32 {
@@ -71,7 +71,7 @@ fn sends(skb: &Skb, slot: u32, endpoint: &Endpoint) -> Result<i32, Reason> {
         return Ok(outcome);
     }
     if packet.to_many() {
-        return Ok(broadcast::deliver(skb, packet, endpoint));
+        return Ok(broadcast::from_here(skb, packet, endpoint));
     }
     let tenant = TENANTS
         .get(endpoint.tenant)
@@ -82,16 +82,20 @@ fn sends(skb: &Skb, slot: u32, endpoint: &Endpoint) -> Result<i32, Reason> {
         // SAFETY: if the row is taken by another flow while it is read, the comparisons below hold
         // for that one or fail.
         let known = unsafe { &*flow };
-        if known.generation == tenant.generation
-            && known.sender == endpoint.serial
-            && let Some(target) = ENDPOINTS.get(known.slot)
-            && target.serial == known.target
-        {
-            if known.delivery == Flow::LOCAL && known.flags & Flow::ROUTED == 0 {
-                touch(flow, packet);
-                return enter(skb, target);
-            }
-            if known.delivery != Flow::DENIED || !is_forgotten(known, packet) {
+        if known.generation == tenant.generation && known.sender == endpoint.serial {
+            let is_there = if let Some(target) = ENDPOINTS.get(known.slot) {
+                if known.delivery == Flow::LOCAL
+                    && known.flags & Flow::ROUTED == 0
+                    && target.serial == known.target
+                {
+                    touch(flow, packet);
+                    return enter(skb, target);
+                }
+                target.serial == known.target
+            } else {
+                tunnel::is_current(known.slot, known.target)
+            };
+            if is_there && (known.delivery != Flow::DENIED || !is_forgotten(known, packet)) {
                 return Ok(along(skb, packet, endpoint, flow));
             }
         }
@@ -144,7 +148,7 @@ fn without_address(skb: &Skb, packet: &Packet, endpoint: &Endpoint) -> i32 {
     }
     match packet.kind {
         Kind::Neighbour => answer::solicitation(skb, endpoint),
-        _ if of_link && packet.to_many() => broadcast::deliver(skb, packet, endpoint),
+        _ if of_link && packet.to_many() => broadcast::from_here(skb, packet, endpoint),
         _ => Reason::SpoofedAddress.code(),
     }
 }
@@ -184,7 +188,7 @@ fn first(skb: &Skb, packet: &Packet, endpoint: &Endpoint, slot: u32) -> i32 {
         return answer::ping(skb, packet, endpoint);
     }
     if outcome == Reason::Broadcast.code() {
-        return broadcast::deliver(skb, packet, endpoint);
+        return broadcast::from_here(skb, packet, endpoint);
     }
     if outcome < 0 {
         return outcome;
@@ -203,17 +207,25 @@ fn along(skb: &Skb, packet: &Packet, endpoint: &Endpoint, flow: *mut Flow) -> i3
     if known.delivery == Flow::DENIED {
         return -(known.reason as i32);
     }
+    let mut mtu = u32::MAX;
     if known.flags & Flow::ROUTED != 0 {
         if packet.hop_limit <= 1 {
             return answer::complain(skb, packet, endpoint, 0);
         }
-        if packet.indivisible && size(skb, packet) > known.mtu {
-            return answer::complain(skb, packet, endpoint, known.mtu);
-        }
+        mtu = known.mtu;
+    }
+    if known.delivery == Flow::OVERLAY {
+        mtu = mtu.min(tunnel::mtu(known.slot));
+    }
+    if packet.indivisible && mtu != u32::MAX && size(skb, packet) > mtu {
+        return answer::complain(skb, packet, endpoint, mtu);
     }
     touch(flow, packet);
     if known.delivery == Flow::HOST {
         return into_host(skb, packet, endpoint, known.flags).unwrap_or_else(Reason::code);
+    }
+    if known.delivery == Flow::OVERLAY {
+        return tunnel::send(skb, packet, &known);
     }
     let Some(target) = ENDPOINTS.get(known.slot) else {
         return Reason::TargetClosed.code();
@@ -231,7 +243,7 @@ fn along(skb: &Skb, packet: &Packet, endpoint: &Endpoint, flow: *mut Flow) -> i3
 }
 
 #[inline(always)]
-fn enter(skb: &Skb, target: &Endpoint) -> Result<i32, Reason> {
+pub fn enter(skb: &Skb, target: &Endpoint) -> Result<i32, Reason> {
     if target.state != Endpoint::OPEN {
         return Err(Reason::TargetClosed);
     }

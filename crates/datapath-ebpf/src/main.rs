@@ -1,7 +1,7 @@
 //! The programs of the data plane, for the kernel.
 //!
-//! [`from_endpoint`] and [`from_host`] see what a container or the host sends; where each is
-//! attached is in `contiv_datapath_abi::programs`, and what they decide is in `opening` and
+//! [`from_endpoint`], [`from_host`] and [`from_overlay`] see what a container, the host or another
+//! host's container sends; where each is attached is in `contiv_datapath_abi::programs`, and what they decide is in `opening` and
 //! `policy` of that crate. An established connection costs its packet the parsing, one look-up in
 //! the flow table, and a few in arrays.
 //!
@@ -23,10 +23,12 @@ mod event;
 mod fragment;
 mod from_endpoint;
 mod from_host;
+mod from_overlay;
 mod maps;
 mod skb;
 mod tables;
 mod translate;
+mod tunnel;
 
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
@@ -43,6 +45,12 @@ fn from_endpoint(context: TcContext) -> i32 {
 #[classifier]
 fn from_host(context: TcContext) -> i32 {
     from_host::run(&Skb::new(&context))
+}
+
+/// What endpoints of other hosts send.
+#[classifier]
+fn from_overlay(context: TcContext) -> i32 {
+    from_overlay::run(&Skb::new(&context))
 }
 
 #[panic_handler]

@@ -14,6 +14,7 @@ use contiv_datapath_abi::policy::{
     self, Decision, DecisionKey, OwnKey, PeerKey, RuleSet, Sides, Subject, SubjectKey,
 };
 use contiv_datapath_abi::tenant::{self, Network, PrefixKey, Tenant};
+use contiv_datapath_abi::tunnel::{self, Flood, HostRow, Remote, Vni};
 use contiv_datapath_abi::{Address, Words};
 
 #[map(name = "config")]
@@ -38,6 +39,19 @@ pub static TENANTS: Array<Tenant> = Array::with_max_entries(tenant::TENANTS, 0);
 
 #[map(name = "prefixes")]
 pub static PREFIXES: LpmTrie<PrefixKey, Network> = LpmTrie::with_max_entries(tenant::PREFIXES, 0);
+
+#[map(name = "hosts")]
+pub static HOSTS: Array<HostRow> = Array::with_max_entries(tunnel::HOSTS, 0);
+
+#[map(name = "remotes")]
+pub static REMOTES: Array<Remote> = Array::with_max_entries(tunnel::REMOTES, 0);
+
+#[map(name = "vnis")]
+pub static VNIS: HashMap<u32, Vni> = HashMap::with_max_entries(tunnel::VNIS, BPF_F_NO_PREALLOC);
+
+#[map(name = "flood")]
+pub static FLOOD: HashMap<u32, Flood> =
+    HashMap::with_max_entries(endpoint::NETWORKS, BPF_F_NO_PREALLOC);
 
 #[map(name = "host_addresses")]
 pub static HOST_ADDRESSES: HashMap<Address, u32> =

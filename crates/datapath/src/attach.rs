@@ -26,6 +26,7 @@ pub(crate) struct Attacher {
 pub(crate) enum Program {
     FromEndpoint,
     FromHost,
+    FromOverlay,
 }
 
 impl Attacher {
@@ -95,6 +96,7 @@ impl Attacher {
         match program {
             Program::FromEndpoint => (programs::FROM_ENDPOINT, self.programs.from_endpoint.as_fd()),
             Program::FromHost => (programs::FROM_HOST, self.programs.from_host.as_fd()),
+            Program::FromOverlay => (programs::FROM_OVERLAY, self.programs.from_overlay.as_fd()),
         }
     }
 

@@ -16,7 +16,7 @@ pub fn cleanup(options: &Options) -> Result<(), Error> {
     if let Some(mut netlink) = failures.note(netlink) {
         let links = netlink.links().map_err(Error::netlink("list links"));
         for link in failures.note(links).unwrap_or_default() {
-            if link.kind == "veth" && is_ours(&link.name) {
+            if ["veth", "vxlan"].contains(&link.kind.as_str()) && is_ours(&link.name) {
                 let deleted = netlink.delete_link(link.index);
                 failures.note(deleted.map_err(Error::netlink(format!("delete {}", link.name))));
             }

@@ -11,18 +11,19 @@
 mod links;
 mod recover;
 mod rows;
+mod serials;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use contiv_datapath_abi::endpoint::Endpoint;
+use contiv_datapath_abi::endpoint::{AddressKey, Endpoint};
 
 use links::{delete, find, make_pair, up};
 pub(crate) use rows::Rows;
+pub(crate) use serials::Serials;
 use settle::Unsettled;
 
-use crate::Error;
 use crate::attach::{Attacher, Program};
 use crate::error::Failures;
 use crate::names::link_names;
@@ -30,6 +31,7 @@ use crate::netlink::{Link, Netlink, VethSpec};
 use crate::pins::Pins;
 use crate::private::Private;
 use crate::spec::EndpointSpec;
+use crate::{Error, address};
 
 /// What an endpoint's link and rows are made by.
 pub(crate) struct Hands<'a> {
@@ -111,6 +113,12 @@ impl Endpoints {
     /// Dropped packets by the endpoint's serial, then by reason.
     pub(crate) fn drops(&self) -> Result<BTreeMap<u32, BTreeMap<String, u64>>, Error> {
         self.rows.drops(&self.serials())
+    }
+
+    /// Dropped packets of nobody, by reason.
+    pub(crate) fn stray_drops(&self) -> Result<BTreeMap<String, u64>, Error> {
+        let mut drops = self.rows.drops(&self.serials())?;
+        Ok(drops.remove(&0).unwrap_or_default())
     }
 
     /// Makes an endpoint, or finishes one that is half made. Says which tenants' flows must
@@ -341,6 +349,14 @@ impl Endpoints {
             failures.note(self.rows.set_members(network, &self.by_id));
         }
         failures.result()
+    }
+}
+
+/// The key of an endpoint's first address.
+pub(crate) fn address_key(tenant: u32, ipv4: Ipv4Addr) -> AddressKey {
+    AddressKey {
+        tenant,
+        address: address::of_v4(ipv4),
     }
 }
 

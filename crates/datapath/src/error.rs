@@ -1,7 +1,7 @@
 //! Why the kernel could not be made to hold what it should.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use contiv_policy::PolicyError;
 use ipnet::Ipv4Net;
@@ -62,6 +62,28 @@ pub enum Error {
         address: Ipv4Addr,
         holder: String,
     },
+
+    /// The port by which hosts exchange packets is another's.
+    #[error(
+        "UDP port {port}, by which hosts exchange packets, is taken on this host by {holder}; \
+         end that, or choose another port for all hosts"
+    )]
+    TunnelPort { port: u16, holder: String },
+
+    /// Two networks have one number between hosts.
+    #[error("network {network} cannot have number {vni} between hosts: network {holder} has it")]
+    VniTaken { network: u32, vni: u32, holder: u32 },
+
+    /// This host's end of the tunnel is nowhere.
+    #[error(
+        "the tunnel's address {address} is not an address of this host; \
+         give the host's own address on the network that joins the hosts"
+    )]
+    TunnelAddress { address: IpAddr },
+
+    /// Another host's end of the tunnel cannot be used.
+    #[error("host {host}: {message}")]
+    Host { host: String, message: String },
 
     /// A tenant's rules are not in force; those that were before are.
     #[error("tenant {tenant}: {source}")]

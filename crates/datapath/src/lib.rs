@@ -8,6 +8,7 @@
 //! - [`program`]: the programs, and how they get into the kernel.
 //! - `pins`, `attach`: where they are kept, and how they come to links.
 //! - `endpoints`, `tenants`, `policies`, `host_addresses`: what fills the maps.
+//! - `overlay`: the tunnel, other hosts and their endpoints.
 //! - `flows`: what leaves them.
 //! - `events`: what programs tell.
 //! - `trace`: what the tables say about a connection, for people who ask.
@@ -30,6 +31,7 @@ mod host_addresses;
 mod life;
 mod names;
 mod netlink;
+mod overlay;
 mod pins;
 mod plane;
 mod policies;

@@ -5,6 +5,9 @@ pub(crate) use contiv_datapath_abi::programs::HOST_LINK as DOOR;
 /// The other end of the door, where the programs take over.
 pub(crate) use contiv_datapath_abi::programs::HOST_LINK_INNER as DOOR_INSIDE;
 
+/// The tunnel's link on this host.
+pub(crate) use contiv_datapath_abi::programs::TUNNEL_LINK as TUNNEL;
+
 /// The names of an endpoint's links, derived from its id alone.
 ///
 /// The host keeps `cvXXXXXXXXXXXXX`, the container is given `ccXXXXXXXXXXXXX`
@@ -20,7 +23,7 @@ pub fn link_names(endpoint_id: &str) -> (String, String) {
 
 /// Whether a link is one of ours, by its name.
 pub(crate) fn is_ours(link: &str) -> bool {
-    link == DOOR || link == DOOR_INSIDE || endpoint_digits(link).is_some()
+    [DOOR, DOOR_INSIDE, TUNNEL].contains(&link) || endpoint_digits(link).is_some()
 }
 
 /// What an endpoint's link is named by, on either end.
@@ -38,7 +41,7 @@ mod tests {
 
     #[test]
     fn our_links_are_told_from_others() {
-        for ours in ["contiv0", "contiv1", "cv1a", "cc0012"] {
+        for ours in ["contiv0", "contiv1", "contivvx0", "cv1a", "cc0012"] {
             assert!(is_ours(ours), "{ours}");
         }
         for theirs in ["contiv10", "cv", "cvx", "eth0", "ccm0x", "veth12"] {

@@ -30,11 +30,12 @@ pub(crate) struct Pins {
     programs: PathBuf,
 }
 
-/// The two programs, loaded and pinned.
+/// The programs, loaded and pinned.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) from_endpoint: OwnedFd,
     pub(crate) from_host: OwnedFd,
+    pub(crate) from_overlay: OwnedFd,
     /// Found as pinned by an earlier agent of the same build.
     pub(crate) taken_over: bool,
 }
@@ -88,13 +89,14 @@ impl Pins {
             bpf::pin(program.as_fd(), &self.programs.join(name)).map_err(Error::file(what))?;
             descriptors.push(self.program(name)?);
         }
-        match <[OwnedFd; 2]>::try_from(descriptors) {
-            Ok([from_endpoint, from_host]) => Ok(Loaded {
+        match <[OwnedFd; 3]>::try_from(descriptors) {
+            Ok([from_endpoint, from_host, from_overlay]) => Ok(Loaded {
                 from_endpoint,
                 from_host,
+                from_overlay,
                 taken_over: false,
             }),
-            Err(_) => unreachable!("there are two programs"),
+            Err(_) => unreachable!("there are three programs"),
         }
     }
 
@@ -106,6 +108,7 @@ impl Pins {
         Some(Loaded {
             from_endpoint: self.program(programs::FROM_ENDPOINT).ok()?,
             from_host: self.program(programs::FROM_HOST).ok()?,
+            from_overlay: self.program(programs::FROM_OVERLAY).ok()?,
             taken_over: true,
         })
     }
@@ -219,8 +222,8 @@ fn mount_for(root: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// FNV-1a: tells builds apart, no more.
-fn hash(bytes: &[u8]) -> u64 {
+/// FNV-1a: tells builds, or endpoints, apart, no more.
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })

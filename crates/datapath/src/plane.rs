@@ -12,13 +12,14 @@ use contiv_datapath_abi::maps;
 use crate::attach::{Attacher, Program};
 use crate::bpf::Table;
 use crate::door::Door;
-use crate::endpoints::{Endpoints, Hands, Terms};
+use crate::endpoints::{Endpoints, Hands, Terms, address_key};
 use crate::error::Failures;
 use crate::firewall::Firewall;
 use crate::flows::Flows;
 use crate::host_addresses::HostAddresses;
 use crate::names::{DOOR, DOOR_INSIDE, link_names};
 use crate::netlink::Netlink;
+use crate::overlay::{self, Overlay};
 use crate::pins::Pins;
 use crate::policies::Policies;
 use crate::shortfall::{Shortfall, Shortfalls, Subject};
@@ -83,6 +84,7 @@ pub struct Plane {
     endpoints: Endpoints,
     flows: Flows,
     firewall: Firewall,
+    overlay: Overlay,
     /// What add_endpoint must know of networks and tenants: those that are in the kernel.
     networks: BTreeMap<u32, NetworkSpec>,
     ready: BTreeSet<u32>,
@@ -103,6 +105,11 @@ impl Plane {
         if let Some(inside) = links.iter().find(|link| link.name == DOOR_INSIDE) {
             attacher.ensure(&mut netlink, inside, Program::FromHost)?;
         }
+        let mut hands = overlay::Hands {
+            netlink: &mut netlink,
+            attacher: &attacher,
+        };
+        let overlay = Overlay::open(&pins, &mut hands)?;
         // Every link runs programs of this build by now.
         pins.remove_others()?;
         tracing::info!(
@@ -118,6 +125,7 @@ impl Plane {
             policies: Policies::open(&pins)?,
             flows: Flows::open(&pins)?,
             firewall: Firewall::default(),
+            overlay,
             door: None,
             networks: BTreeMap::new(),
             ready: BTreeSet::new(),
@@ -137,10 +145,11 @@ impl Plane {
     /// 1. The host's link, its addresses and the private subnet.
     /// 2. Endpoints that should not be go first: their addresses may be others' now.
     /// 3. Policies and networks, not yet in force for flows that exist.
-    /// 4. Endpoints that should be; those of tenants without policy stay closed.
-    /// 5. New generations: from here on packets see all of it.
-    /// 6. What nothing needs any more: old policies, pins of links.
-    /// 7. Routes and firewall.
+    /// 4. The tunnel, other hosts and their endpoints.
+    /// 5. Endpoints that should be; those of tenants without policy stay closed.
+    /// 6. New generations: from here on packets see all of it.
+    /// 7. What nothing needs any more: old policies, pins of links.
+    /// 8. Routes and firewall.
     pub fn apply(&mut self, desired: &Desired) -> Result<Vec<Shortfall>, Error> {
         let (mut failures, mut lacks) = (Failures::default(), Shortfalls::default());
         let before = Look::take(&mut self.netlink)?;
@@ -154,7 +163,10 @@ impl Plane {
         failures.note(kept);
 
         self.set_tenants(desired, &mut failures, &mut lacks);
+        self.overlay
+            .look(desired.underlay.as_ref(), &before, &mut lacks);
         self.set_networks(desired, &mut failures, &mut lacks);
+        self.set_overlay(desired, &mut failures, &mut lacks);
 
         if door.is_some() {
             let links = before.by_name();
@@ -203,6 +215,8 @@ impl Plane {
             return Ok(());
         };
         let terms = self.terms(spec);
+        let address = address_key(spec.tenant, spec.ipv4);
+        self.overlay.remotes().yield_to(&address)?;
         let mut hands = Hands {
             netlink: &mut self.netlink,
             attacher: &self.attacher,
@@ -295,13 +309,26 @@ impl Plane {
         Ok(link.map_or(ETHERNET_MTU, |link| link.mtu))
     }
 
+    /// Notes the largest packet that the underlay takes on the way to a host, by the host's name. A
+    /// larger one of an endpoint is answered with what still passes, from the next packet on.
+    pub fn set_path_mtu(&mut self, host: &str, mtu: u32) -> Result<(), Error> {
+        self.overlay.set_path(host, mtu)
+    }
+
+    /// Dropped packets of nobody on this host by reason, such as those that other hosts sent for
+    /// no endpoint of this one.
+    pub fn stray_drops(&self) -> Result<BTreeMap<String, u64>, Error> {
+        self.endpoints.stray_drops()
+    }
+
     /// What is to be done from time to time, a few times a second: flows age, the host's
     /// addresses are read anew, rules that somebody flushed come back, and programs of new
     /// endpoints are attached for good.
     pub fn tick(&mut self) -> Result<(), Error> {
         let mut failures = Failures::default();
         let serials = self.endpoints.serials();
-        failures.note(self.flows.age(|serial| serials.contains(&serial)));
+        let lives = |serial| serials.contains(&serial) || self.overlay.lives(serial);
+        failures.note(self.flows.age(lives));
         failures.note(self.refresh_host_addresses());
         failures.note(self.firewall.check());
         let settled = self.endpoints.settle(&mut self.netlink, &self.attacher);

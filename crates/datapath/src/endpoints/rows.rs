@@ -17,7 +17,7 @@ use crate::{Error, address};
 
 /// The host's own slot, whose row is never open: it keeps the highest serial that was ever given.
 /// (That of slot 0 must be 0, by which programs know the host and the world.)
-const COUNTER: u32 = 1;
+pub(super) const COUNTER: u32 = 1;
 
 /// The tables of endpoints.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::io;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 
 use super::{Netlink, fine_if};
@@ -22,6 +22,10 @@ pub(crate) struct Link {
     pub(crate) noarp: bool,
     /// `veth`, `bridge`, …; empty for a device.
     pub(crate) kind: String,
+    /// UDP port of a VXLAN device.
+    pub(crate) vxlan_port: Option<u16>,
+    /// A VXLAN device that is told of each packet where it goes.
+    pub(crate) per_packet: bool,
     /// A note that stays with the link: the endpoint's id.
     pub(crate) alias: String,
 }
@@ -91,6 +95,27 @@ impl Netlink {
         )
     }
 
+    /// Makes a VXLAN device, down, that is told of each packet where it goes.
+    pub(crate) fn add_vxlan(&mut self, name: &str, port: u16) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message
+            .attributes
+            .push(LinkAttribute::IfName(name.to_owned()));
+        let data = InfoData::Vxlan(vec![
+            InfoVxlan::CollectMetadata(true),
+            InfoVxlan::Learning(false),
+            InfoVxlan::Port(port),
+        ]);
+        message.attributes.push(LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Vxlan),
+            LinkInfo::Data(data),
+        ]));
+        self.act(
+            RouteNetlinkMessage::NewLink(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
+    }
+
     /// Brings a link up, with address resolution or without, and notes `alias` unless empty.
     pub(crate) fn set_up(&mut self, index: u32, noarp: bool, alias: &str) -> io::Result<()> {
         let mut flags = LinkFlags::Up;
@@ -147,9 +172,25 @@ fn link(message: LinkMessage) -> Link {
                     _ => None,
                 });
                 link.kind = kind.unwrap_or_default();
+                note_vxlan(&mut link, &infos);
             }
             _ => {}
         }
     }
     link
+}
+
+fn note_vxlan(link: &mut Link, infos: &[LinkInfo]) {
+    for info in infos {
+        let LinkInfo::Data(InfoData::Vxlan(facts)) = info else {
+            continue;
+        };
+        for fact in facts {
+            match fact {
+                InfoVxlan::Port(port) => link.vxlan_port = Some(*port),
+                InfoVxlan::CollectMetadata(set) => link.per_packet = *set,
+                _ => {}
+            }
+        }
+    }
 }

@@ -8,10 +8,12 @@ use ipnet::IpNet;
 use super::{MTU, Plane};
 use crate::Error;
 use crate::door::{Door, Wanted};
+use crate::endpoints::address_key;
 use crate::error::Failures;
 use crate::firewall::Rules;
-use crate::names::{DOOR_INSIDE, is_ours, link_names};
+use crate::names::{DOOR_INSIDE, TUNNEL, is_ours, link_names};
 use crate::netlink::Link;
+use crate::overlay;
 use crate::private::{self, Private};
 use crate::shortfall::{Shortfalls, Subject};
 use crate::spec::{Desired, EndpointSpec, NetworkSpec};
@@ -44,7 +46,7 @@ impl Plane {
             private_mask: chosen.netmask().octets(),
             host_link: door.inside.index,
             host_mac: door.outside.mac,
-            unused: [0; 6],
+            ..self.config.get(&0)?.unwrap_or_default()
         };
         if self.config.get(&0)? != Some(config) {
             self.config.put(&0, &config)?;
@@ -88,13 +90,39 @@ impl Plane {
         lacks: &mut Shortfalls,
     ) {
         self.networks.clear();
+        let carried = self.overlay.mtu(desired.underlay.as_ref());
         for (number, network) in &desired.networks {
-            let set = self.tenants.set_network(*number, network);
+            let mut network = network.clone();
+            if network.vni != 0 {
+                network.mtu = carried.map_or(network.mtu, |carried| network.mtu.min(carried));
+            }
+            let set = self.tenants.set_network(*number, &network);
             if lacks.note(Subject::Network(*number), set).is_some() {
-                self.networks.insert(*number, network.clone());
+                self.networks.insert(*number, network);
             }
         }
         failures.note(self.tenants.keep_networks(&desired.networks));
+    }
+
+    /// The tunnel, and whom it leads to.
+    pub(super) fn set_overlay(
+        &mut self,
+        desired: &Desired,
+        failures: &mut Failures,
+        lacks: &mut Shortfalls,
+    ) {
+        let locals = desired.local.values();
+        let locals = locals.map(|spec| address_key(spec.tenant, spec.ipv4));
+        let mut hands = overlay::Hands {
+            netlink: &mut self.netlink,
+            attacher: &self.attacher,
+        };
+        let stale = self
+            .overlay
+            .apply(&mut hands, desired, &locals.collect(), failures, lacks);
+        for tenant in stale {
+            self.tenants.touch(tenant);
+        }
     }
 
     pub(super) fn refresh_host_addresses(&mut self) -> Result<(), Error> {
@@ -163,11 +191,14 @@ impl Plane {
             return Ok(());
         };
         let (host, container) = link_names(id);
+        // What a container sends beyond the host's end would be lost without a word, so that end
+        // takes no less than the container's was told.
+        let detached = links.contains_key(container.as_str());
         for name in [host, container] {
             let Some(link) = links.get(name.as_str()) else {
                 continue;
             };
-            if link.mtu != network.mtu {
+            if link.mtu < network.mtu || detached && link.mtu != network.mtu {
                 self.netlink
                     .set_mtu(link.index, network.mtu)
                     .map_err(Error::netlink(format!("set the MTU of {name}")))?;
@@ -181,7 +212,7 @@ impl Plane {
         let known = self.endpoints.interfaces();
         let mut failures = Failures::default();
         for name in self.pins.linked()? {
-            if name != DOOR_INSIDE && !known.contains(&name) {
+            if name != DOOR_INSIDE && name != TUNNEL && !known.contains(&name) {
                 failures.note(self.attacher.forget(&name));
             }
         }

@@ -33,7 +33,9 @@ pub(crate) fn has_tcx() -> bool {
 pub(crate) struct Site {
     _alive: Host,
     pub(crate) netns: Netns,
-    pub(crate) world: World,
+    pub(crate) world: Arc<World>,
+    /// On the underlay.
+    pub(crate) address: Ipv4Addr,
     pub(crate) options: Options,
     pub(crate) desired: Desired,
     plane: Option<Plane>,
@@ -50,9 +52,13 @@ pub(crate) struct Container {
 impl Site {
     /// A host in the world, with tenants `default` (1) and `blue` (7) that have no networks.
     pub(crate) fn new(attach: Attach) -> Site {
+        Site::beside(&Arc::new(World::new().unwrap()), attach)
+    }
+
+    /// As [`new`](Self::new), in a world that may have other hosts.
+    pub(crate) fn beside(world: &Arc<World>, attach: Attach) -> Site {
         let host = Host::new("plane").unwrap();
-        let world = World::new().unwrap();
-        world.attach(&host).unwrap();
+        let address = world.attach(&host).unwrap();
         let options = Options {
             pin_dir: host.path("/sys/fs/bpf/contiv"),
             attach,
@@ -68,11 +74,13 @@ impl Site {
         let mut site = Site {
             netns: host.netns().unwrap(),
             _alive: host,
-            world,
+            world: Arc::clone(world),
+            address,
             options,
             desired,
             plane: None,
-            count: 0,
+            // Ids are unique among hosts, too.
+            count: u32::from(address.octets()[3]) << 16,
         };
         site.start();
         site

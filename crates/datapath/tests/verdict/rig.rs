@@ -67,7 +67,7 @@ impl Rig {
             private_mask: [255, 255, 0, 0],
             host_link: 99,
             host_mac: HOST_MAC,
-            unused: [0; 6],
+            ..Config::default()
         };
         rig.array::<Config>(maps::CONFIG)
             .set(0, Row(config), 0)

@@ -15,6 +15,7 @@ mod attachments;
 mod by_hand;
 mod engine_killed;
 mod engine_restarts;
+mod joining;
 mod listings;
 mod live_restore;
 mod many_containers;

@@ -4,7 +4,7 @@
 pub(super) fn near<'a>(said: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     const SHOWN: usize = 3;
     let said_lower = said.to_lowercase();
-    let bound = (said.len() / 3).clamp(1, 3);
+    let bound = (said.len() / 2).clamp(1, 3);
     let mut close: Vec<(usize, &str)> = names
         .filter(|name| !name.is_empty())
         .filter_map(|name| {

@@ -1,7 +1,7 @@
 # Thin on purpose: what each target does is in crates/xtask, a file for each.
 XTASK := cargo run --quiet --package xtask --
 
-.PHONY: demo up down setup test test-all test-kernels schemathesis bench fmt lint install uninstall
+.PHONY: demo up down setup test test-all test-kernels schemathesis fuzz bench fmt lint install uninstall
 
 ## the tutorial, step by step, on this machine
 demo:
@@ -32,6 +32,10 @@ test-kernels:
 
 schemathesis:
 	$(XTASK) schemathesis
+
+## anything at all, thrown at parsers and tables
+fuzz:
+	$(XTASK) fuzz
 
 bench: setup
 	cargo run --release --quiet --package contiv-bench

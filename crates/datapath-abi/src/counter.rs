@@ -1,9 +1,11 @@
-//! Why packets are dropped, and how many were.
+//! Why packets are dropped, how many were, and what rules have decided.
 
 use crate::Plain;
 
 /// Rows of drop counters.
 pub const DROPS: u32 = 65_536;
+/// Rows of counters of rules.
+pub const RULES: u32 = 131_072;
 
 /// Key of a counter. 8 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +18,51 @@ pub struct DropKey {
 }
 
 impl Plain for DropKey {}
+
+/// Key of a rule's counters. 8 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(C)]
+pub struct RuleKey {
+    pub rule: u32,
+    /// [`ENFORCED`](Self::ENFORCED) or [`STAGED`](Self::STAGED).
+    pub staged: u32,
+}
+
+impl Plain for RuleKey {}
+
+impl RuleKey {
+    /// What the rule has decided.
+    pub const ENFORCED: u32 = 0;
+    /// What it would have decided instead of another one, if staged policies were enforced.
+    pub const STAGED: u32 = 1;
+}
+
+/// What a rule has decided about. 24 bytes.
+///
+/// Packets of a connection are counted in its row, and here when the row goes or other rules decide
+/// about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct RuleCount {
+    pub packets: u64,
+    /// From the IP header on.
+    pub bytes: u64,
+    /// Connections that it was the first to decide about, or decided about when judged again.
+    pub connections: u64,
+}
+
+impl Plain for RuleCount {}
+
+impl RuleCount {
+    /// Both together.
+    pub const fn plus(&self, other: &RuleCount) -> RuleCount {
+        RuleCount {
+            packets: self.packets + other.packets,
+            bytes: self.bytes + other.bytes,
+            connections: self.connections + other.connections,
+        }
+    }
+}
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $reason:ident = $number:literal, $name:literal;)*) => {
@@ -116,7 +163,11 @@ reasons! {
     NoTunnel = 29, "no-tunnel";
 }
 
-const _: () = assert!(size_of::<DropKey>() == 8);
+const _: () = {
+    assert!(size_of::<DropKey>() == 8);
+    assert!(size_of::<RuleKey>() == 8);
+    assert!(size_of::<RuleCount>() == 24);
+};
 
 #[cfg(test)]
 mod tests {

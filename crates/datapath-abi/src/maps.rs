@@ -14,7 +14,12 @@
 //! | [`VNIS`] | hash | number on the wire: `u32` | [`Vni`](crate::tunnel::Vni) |
 //! | [`FLOOD`] | hash | network: `u32` | [`Flood`](crate::tunnel::Flood) |
 //! | [`HOST_ADDRESSES`] | hash | [`Address`](crate::Address) of the host | `u32`, 1 |
-//! | [`FLOWS`] | LRU hash | [`FlowKey`](crate::flow::FlowKey) | [`Flow`](crate::flow::Flow) |
+//! | [`FLOWS`] | hash | [`FlowKey`](crate::flow::FlowKey) of a row | [`Flow`](crate::flow::Flow) |
+//! | [`CROWD`] | LRU hash | the same | the same |
+//! | [`FLOWS_TAKEN`] | array | tenant | [`Taken`](crate::flow::Taken) |
+//! | [`FLOW_ROOM`] | array | tenant | [`Room`](crate::flow::Room) |
+//! | [`RULE_COUNTS`] | hash per processor | [`RuleKey`](crate::counter::RuleKey) | [`RuleCount`](crate::counter::RuleCount) |
+//! | [`RULE_TOTALS`] | hash | the same, of rows that user space has removed | the same |
 //! | [`FRAGMENTS`] | LRU hash | [`FragmentKey`](crate::flow::FragmentKey) | [`Fragment`](crate::flow::Fragment) |
 //! | [`DROPS`] | hash per processor | [`DropKey`](crate::counter::DropKey) | packets: `u64` |
 //! | [`EVENTS`] | ring | | [`Event`](crate::event::Event) |
@@ -27,7 +32,8 @@
 //!
 //! Longest-prefix maps hold a `u32` prefix length before the key, fixed bits included.
 //! Values of policies are there twice, as [`Sides`](crate::policy::Sides).
-//! All but [`FLOWS`], [`FRAGMENTS`], [`DROPS`] and those of events are written by user space alone.
+//! Programs write [`FLOWS`], [`CROWD`], [`FLOWS_TAKEN`], [`FRAGMENTS`], [`DROPS`], [`RULE_COUNTS`] and
+//! those of events; user space writes all others, and removes rows.
 
 use crate::{counter, endpoint, event, flow, policy, tenant, tunnel};
 
@@ -48,6 +54,11 @@ pub const VNIS: &str = "vnis";
 pub const FLOOD: &str = "flood";
 pub const HOST_ADDRESSES: &str = "host_addresses";
 pub const FLOWS: &str = "flows";
+pub const CROWD: &str = "flows_crowd";
+pub const FLOWS_TAKEN: &str = "flows_taken";
+pub const FLOW_ROOM: &str = "flow_room";
+pub const RULE_COUNTS: &str = "rule_counts";
+pub const RULE_TOTALS: &str = "rule_totals";
 pub const FRAGMENTS: &str = "fragments";
 pub const DROPS: &str = "drops";
 pub const EVENTS: &str = "events";
@@ -59,7 +70,7 @@ pub const POLICY_PREFIXES: &str = "pol_prefixes";
 pub const POLICY_DECISIONS: &str = "pol_decisions";
 
 /// Every map with the number of entries that it has room for.
-pub const ALL: [(&str, u32); 22] = [
+pub const ALL: [(&str, u32); 27] = [
     (CONFIG, 1),
     (INTERFACES, endpoint::SLOTS),
     (ENDPOINTS, endpoint::SLOTS),
@@ -73,6 +84,11 @@ pub const ALL: [(&str, u32); 22] = [
     (FLOOD, endpoint::NETWORKS),
     (HOST_ADDRESSES, tenant::HOST_ADDRESSES),
     (FLOWS, flow::FLOWS),
+    (CROWD, flow::CROWD),
+    (FLOWS_TAKEN, tenant::TENANTS),
+    (FLOW_ROOM, tenant::TENANTS),
+    (RULE_COUNTS, counter::RULES),
+    (RULE_TOTALS, counter::RULES),
     (FRAGMENTS, flow::FRAGMENTS),
     (DROPS, counter::DROPS),
     // In bytes.

@@ -24,7 +24,7 @@ use crate::config::{Config, DEFAULT_TENANT};
 use crate::counter::Reason;
 use crate::endpoint::{AddressKey, Endpoint, Target};
 use crate::event::Event;
-use crate::flow::{Flow, FlowKey};
+use crate::flow::{Flow, FlowKey, Way};
 use crate::policy::{Action, Direction, Query, UDP, Verdict};
 use crate::tenant::{Network, PrefixKey, Tenant};
 use crate::tunnel::is_remote;
@@ -52,19 +52,93 @@ pub struct Opening {
     pub slot: u32,
     /// [`BY_HOST`](Self::BY_HOST), [`TRANSLATED`](Self::TRANSLATED), added up.
     pub by: u32,
+    /// Which sides' policies are not asked again.
+    pub kept: Kept,
 }
 
 impl Opening {
     pub const BY_HOST: u32 = 1;
     /// The host used the private address.
     pub const TRANSLATED: u32 = 2;
+
+    /// A connection that begins.
+    pub const fn new(key: FlowKey, slot: u32, by: u32) -> Opening {
+        Opening {
+            key,
+            slot,
+            by,
+            kept: Kept::NONE,
+        }
+    }
 }
 
-/// Both directions of a connection.
+/// What rules that keep connections have promised to one that is judged again.
+///
+/// The promise was made to two endpoints in their groups: it holds for no others in their place, and
+/// ends when one of them comes into another group, in which the rule would not have been asked.
+/// Networks, routing and the state of endpoints are no policy, and are looked at as ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Connection {
-    pub forward: Flow,
-    pub reply: Flow,
+#[repr(C)]
+pub struct Kept {
+    /// [`Flow::KEPT_BY_OPENER`], [`Flow::KEPT_BY_ACCEPTER`], added up.
+    pub sides: u32,
+    pub opener: u32,
+    pub opener_group: u32,
+    pub opener_rule: u32,
+    pub accepter: u32,
+    pub accepter_group: u32,
+    pub accepter_rule: u32,
+}
+
+impl Kept {
+    /// A connection that begins.
+    pub const NONE: Kept = Kept {
+        sides: 0,
+        opener: 0,
+        opener_group: 0,
+        opener_rule: 0,
+        accepter: 0,
+        accepter_group: 0,
+        accepter_rule: 0,
+    };
+
+    /// What was promised to a connection.
+    #[inline(always)]
+    pub const fn of(flow: &Flow) -> Kept {
+        Kept {
+            sides: (flow.flags & (Flow::KEPT_BY_OPENER | Flow::KEPT_BY_ACCEPTER)) as u32,
+            opener: flow.forward.sender,
+            opener_group: flow.opener_group,
+            opener_rule: flow.opener_rule,
+            accepter: flow.forward.target,
+            accepter_group: flow.accepter_group,
+            accepter_rule: flow.accepter_rule,
+        }
+    }
+
+    /// The verdict of a side that is not asked again.
+    #[inline(always)]
+    const fn verdict(&self, flow: &Flow, side: u8) -> Option<Verdict> {
+        if self.sides & side as u32 == 0
+            || self.opener != flow.forward.sender
+            || self.accepter != flow.forward.target
+            || self.opener_group != flow.opener_group
+            || self.accepter_group != flow.accepter_group
+        {
+            return None;
+        }
+        let rule = match side {
+            Flow::KEPT_BY_OPENER => self.opener_rule,
+            _ => self.accepter_rule,
+        };
+        Some(Verdict {
+            action: Action::Allow,
+            rule,
+            log: false,
+            keep: true,
+            staged: None,
+        })
+    }
 }
 
 /// What policy says of a connection beside its verdict. 12 bytes.
@@ -139,7 +213,7 @@ pub fn network_of<'a, F: Fabric>(
 /// What the judgement of a beginning writes to; the kernel's stack has no room for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judgement {
-    pub connection: Connection,
+    pub flow: Flow,
     pub query: Query,
     pub remarks: Remarks,
 }
@@ -147,10 +221,7 @@ pub struct Judgement {
 impl Judgement {
     /// Nothing judged yet.
     pub const NONE: Judgement = Judgement {
-        connection: Connection {
-            forward: NO_FLOW,
-            reply: NO_FLOW,
-        },
+        flow: Flow::NONE,
         query: Query {
             root: 0,
             subject_group: 0,
@@ -165,24 +236,8 @@ impl Judgement {
     };
 }
 
-const NO_FLOW: Flow = Flow {
-    generation: 0,
-    sender: 0,
-    target: 0,
-    slot: 0,
-    opener_rule: 0,
-    accepter_rule: 0,
-    seen: 0,
-    mtu: 0,
-    delivery: Flow::DENIED,
-    flags: 0,
-    tcp: 0,
-    reason: 0,
-    origin: 0,
-};
-
-/// Judges a beginning. A denied connection is a [`Connection`] too; an error is one that is not
-/// worth remembering.
+/// Judges a beginning. A denied connection is a [`Flow`] too; an error is one that is not worth
+/// remembering.
 #[inline(always)]
 pub fn judge<F: Fabric>(
     fabric: &F,
@@ -190,14 +245,15 @@ pub fn judge<F: Fabric>(
     judgement: &mut Judgement,
 ) -> Result<(), Reason> {
     *judgement = Judgement::NONE;
-    let connection = &mut judgement.connection;
     let key = &opening.key;
     let tenant = fabric.tenant(key.tenant).ok_or(Reason::UnknownInterface)?;
     let (source, destination) = (key.source.address(), key.destination.address());
-    let (forward, reply) = (&mut connection.forward, &mut connection.reply);
-    forward.generation = tenant.generation;
-    reply.generation = tenant.generation;
-    reply.flags = Flow::REPLY;
+    let flow = &mut judgement.flow;
+    let (forward, reply) = (&mut flow.forward, &mut flow.reply);
+    flow.generation = tenant.generation;
+    if key.is_turned() {
+        flow.flags = Flow::TURNED;
+    }
     if opening.by & Opening::BY_HOST != 0 {
         let endpoint = fabric.endpoint(opening.slot).ok_or(Reason::TargetClosed)?;
         if endpoint.state != Endpoint::OPEN {
@@ -207,15 +263,15 @@ pub fn judge<F: Fabric>(
         reply.sender = endpoint.serial;
         reply.delivery = Flow::HOST;
         if opening.by & Opening::TRANSLATED != 0 {
-            forward.flags |= Flow::TRANSLATED;
-            reply.flags |= Flow::TRANSLATED;
+            flow.flags |= Flow::TRANSLATED;
         }
-        receive(fabric, judgement, tenant.root, key, (endpoint.group, 0));
+        flow.accepter_group = endpoint.group;
+        receive(fabric, judgement, tenant.root, opening);
         return Ok(());
     }
     let opener = opener(fabric, opening)?;
+    flow.opener_group = opener.group;
     forward.sender = opener.serial;
-    forward.origin = origin(opening.slot);
     to_endpoint(reply, opener.serial, opening.slot);
     let Some(network) = network_of(fabric, key.tenant, &destination) else {
         if is_remote(opening.slot) {
@@ -223,9 +279,8 @@ pub fn judge<F: Fabric>(
         }
         let flags = outside(fabric, key)?;
         forward.delivery = Flow::HOST;
-        forward.flags |= flags;
-        reply.flags |= flags;
-        send(fabric, judgement, tenant.root, key, (opener.group, 0));
+        flow.flags |= flags;
+        send(fabric, judgement, tenant.root, opening);
         return Ok(());
     };
     if destination == network.gateway {
@@ -241,8 +296,7 @@ pub fn judge<F: Fabric>(
         let own = network_of(fabric, key.tenant, &source);
         forward.mtu = network.mtu;
         reply.mtu = own.map_or(network.mtu, |own| own.mtu);
-        forward.flags |= Flow::ROUTED;
-        reply.flags |= Flow::ROUTED;
+        flow.flags |= Flow::ROUTED;
     }
     let address = AddressKey {
         tenant: key.tenant,
@@ -254,10 +308,9 @@ pub fn judge<F: Fabric>(
     }
     to_endpoint(forward, target.serial, target.slot);
     reply.sender = target.serial;
-    reply.origin = origin(target.slot);
-    let (group, peer_group) = (opener.group, target.group);
-    if send(fabric, judgement, tenant.root, key, (group, peer_group)) {
-        receive(fabric, judgement, tenant.root, key, (peer_group, group));
+    flow.accepter_group = target.group;
+    if send(fabric, judgement, tenant.root, opening) {
+        receive(fabric, judgement, tenant.root, opening);
     }
     Ok(())
 }
@@ -294,21 +347,15 @@ fn opener<F: Fabric>(fabric: &F, opening: &Opening) -> Result<Opener, Reason> {
     })
 }
 
-/// What a flow says of the slot of its sender.
 #[inline(always)]
-const fn origin(slot: u32) -> u32 {
-    if is_remote(slot) { slot } else { 0 }
-}
-
-#[inline(always)]
-fn to_endpoint(flow: &mut Flow, serial: u32, slot: u32) {
-    flow.delivery = if is_remote(slot) {
+fn to_endpoint(way: &mut Way, serial: u32, slot: u32) {
+    way.delivery = if is_remote(slot) {
         Flow::OVERLAY
     } else {
         Flow::LOCAL
     };
-    flow.target = serial;
-    flow.slot = slot;
+    way.target = serial;
+    way.slot = slot;
 }
 
 /// Whether an address outside of the tenant's networks may be tried, and how.
@@ -364,63 +411,69 @@ pub fn is_broadcast(network: &Network, address: &Address) -> bool {
     bits == 0 || bits == hosts
 }
 
-/// Asks the opener's outgoing policy; `groups` are the opener's and the accepter's.
+/// Asks the opener's outgoing policy.
 #[inline(always)]
-fn send<F: Fabric>(
-    fabric: &F,
-    judgement: &mut Judgement,
-    root: u32,
-    key: &FlowKey,
-    groups: (u32, u32),
-) -> bool {
-    let query = &mut judgement.query;
-    query.root = root;
-    (query.subject_group, query.peer_group) = groups;
-    query.own_address = key.source.address();
-    query.direction = Direction::Out;
-    query.peer_address = key.destination.address();
-    query.protocol = key.protocol as u8;
-    query.port = key.destination_port;
-    let verdict = fabric.verdict(query);
-    judgement.connection.forward.opener_rule = verdict.rule;
-    judgement.connection.reply.opener_rule = verdict.rule;
+fn send<F: Fabric>(fabric: &F, judgement: &mut Judgement, root: u32, opening: &Opening) -> bool {
+    let (flow, query, key) = (&mut judgement.flow, &mut judgement.query, &opening.key);
+    let kept = opening.kept.verdict(flow, Flow::KEPT_BY_OPENER);
+    let verdict = match kept {
+        Some(verdict) => verdict,
+        None => {
+            query.root = root;
+            query.subject_group = flow.opener_group;
+            query.peer_group = flow.accepter_group;
+            query.own_address = key.source.address();
+            query.direction = Direction::Out;
+            query.peer_address = key.destination.address();
+            query.protocol = key.protocol as u8;
+            query.port = key.destination_port;
+            fabric.verdict(query)
+        }
+    };
+    flow.opener_rule = verdict.rule;
     judgement.remarks.note(&verdict, Direction::Out);
-    enforce(&mut judgement.connection, verdict, Reason::PolicyOut)
+    flow.staged_opener_rule = judgement.remarks.staged_opener_rule;
+    enforce(flow, verdict, Reason::PolicyOut, Flow::KEPT_BY_OPENER)
 }
 
-/// Asks the accepter's incoming policy; `groups` are the accepter's and the opener's.
+/// Asks the accepter's incoming policy.
 #[inline(always)]
-fn receive<F: Fabric>(
-    fabric: &F,
-    judgement: &mut Judgement,
-    root: u32,
-    key: &FlowKey,
-    groups: (u32, u32),
-) -> bool {
-    let query = &mut judgement.query;
-    query.root = root;
-    (query.subject_group, query.peer_group) = groups;
-    query.own_address = key.destination.address();
-    query.direction = Direction::In;
-    query.peer_address = key.source.address();
-    query.protocol = key.protocol as u8;
-    query.port = key.destination_port;
-    let verdict = fabric.verdict(query);
-    judgement.connection.forward.accepter_rule = verdict.rule;
-    judgement.connection.reply.accepter_rule = verdict.rule;
+fn receive<F: Fabric>(fabric: &F, judgement: &mut Judgement, root: u32, opening: &Opening) -> bool {
+    let (flow, query, key) = (&mut judgement.flow, &mut judgement.query, &opening.key);
+    let kept = opening.kept.verdict(flow, Flow::KEPT_BY_ACCEPTER);
+    let verdict = match kept {
+        Some(verdict) => verdict,
+        None => {
+            query.root = root;
+            query.subject_group = flow.accepter_group;
+            query.peer_group = flow.opener_group;
+            query.own_address = key.destination.address();
+            query.direction = Direction::In;
+            query.peer_address = key.source.address();
+            query.protocol = key.protocol as u8;
+            query.port = key.destination_port;
+            fabric.verdict(query)
+        }
+    };
+    flow.accepter_rule = verdict.rule;
     judgement.remarks.note(&verdict, Direction::In);
-    enforce(&mut judgement.connection, verdict, Reason::PolicyIn)
+    flow.staged_accepter_rule = judgement.remarks.staged_accepter_rule;
+    enforce(flow, verdict, Reason::PolicyIn, Flow::KEPT_BY_ACCEPTER)
 }
 
 #[inline(always)]
-fn enforce(connection: &mut Connection, verdict: Verdict, reason: Reason) -> bool {
+fn enforce(flow: &mut Flow, verdict: Verdict, reason: Reason, side: u8) -> bool {
     if matches!(verdict.action, Action::Allow) {
+        if verdict.keep {
+            flow.flags |= side;
+        }
         return true;
     }
-    for flow in [&mut connection.forward, &mut connection.reply] {
-        flow.delivery = Flow::DENIED;
-        flow.reason = reason as u8;
-    }
+    flow.forward.delivery = Flow::DENIED;
+    flow.reply.delivery = Flow::DENIED;
+    flow.reason = reason as u8;
+    // Only a connection that is allowed is kept.
+    flow.flags &= !(Flow::KEPT_BY_OPENER | Flow::KEPT_BY_ACCEPTER);
     false
 }
 

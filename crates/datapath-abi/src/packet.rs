@@ -113,7 +113,8 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Packet {
-    /// The direction of a connection that the packet's own headers name.
+    /// The direction of a connection that the packet's own headers name; or the other one, as long
+    /// as the packet is [`turned`](Self::turned).
     pub key: FlowKey,
     /// Where the header behind the IP headers starts, from the frame's start.
     pub transport: u32,
@@ -128,8 +129,10 @@ pub struct Packet {
     pub hop_limit: u8,
     /// Flags of TCP, the type of ICMP.
     pub flags: u8,
+    /// The key is that of the other direction, which is the row's.
+    pub turned: bool,
     /// The kernel wants all bytes of what is passed on to be written.
-    pub unused: [u8; 3],
+    pub unused: [u8; 2],
 }
 
 impl Packet {
@@ -151,13 +154,32 @@ impl Packet {
         indivisible: false,
         hop_limit: 0,
         flags: 0,
-        unused: [0; 3],
+        turned: false,
+        unused: [0; 2],
     };
 
     pub const TCP_FIN: u8 = 1;
     pub const TCP_SYN: u8 = 2;
     pub const TCP_RST: u8 = 4;
     pub const TCP_ACK: u8 = 16;
+
+    /// Makes the key that of the connection's row.
+    #[inline(always)]
+    pub const fn settle(&mut self) {
+        if self.key.is_turned() {
+            self.key.turn();
+            self.turned = true;
+        }
+    }
+
+    /// Makes the key what the packet says again.
+    #[inline(always)]
+    pub const fn unsettle(&mut self) {
+        if self.turned {
+            self.key.turn();
+            self.turned = false;
+        }
+    }
 
     /// The protocol of the packet's own headers; an error's key has that of its quote.
     #[inline(always)]

@@ -1,16 +1,15 @@
 //! Connections that begin, or are judged again.
 
 use contiv_datapath_abi::counter::Reason;
-use contiv_datapath_abi::flow::Flow;
-use contiv_datapath_abi::opening::{self, Connection, Opening, Remarks};
-use contiv_datapath_abi::packet::{Kind, Packet};
+use contiv_datapath_abi::flow::{Flow, FlowKey, Way};
+use contiv_datapath_abi::opening::{self, Kept, Opening, Remarks};
+use contiv_datapath_abi::packet::{ETHERNET, Kind, Packet};
 use contiv_datapath_abi::policy::TCP;
 
 use crate::deliver::now;
-use crate::event;
-use crate::maps::{ENDPOINTS, FLOWS, Scratch, scratch};
+use crate::maps::{CROWD, ENDPOINTS, FLOWS, Scratch, TENANTS, scratch};
 use crate::tables::Host;
-use crate::tunnel;
+use crate::{event, flows, tunnel};
 
 /// Who sends a packet, and how.
 #[repr(C)]
@@ -28,8 +27,8 @@ pub struct Sender {
 /// Finds what to do with a packet whose flow is unknown or not valid any more; then the table has
 /// a flow for its key. Answers with 0, or a reason's code.
 ///
-/// A flow of the reply's direction is judged in the direction in which the connection began, as
-/// long as who began it is still there. A packet that says that a connection begins is believed.
+/// What answers a connection is judged in the direction in which the connection began, as long as
+/// who began it is still there. A packet that says that a connection begins is believed.
 #[inline(always)]
 pub fn admit(packet: &Packet, sender: &Sender) -> i32 {
     admit_packet(packet, sender)
@@ -44,24 +43,45 @@ pub extern "C" fn admit_packet(packet: *const Packet, sender: *const Sender) -> 
         return Reason::Kernel.code();
     };
     let Some(Scratch {
-        opening, judgement, ..
+        opening,
+        row,
+        judgement,
+        ..
     }) = scratch()
     else {
         return Reason::Kernel.code();
     };
-    opening.key = packet.key;
+    // Older kernels take keys from their own memory only, not from an argument's.
+    *row = packet.key;
+    opening.key = *row;
+    if packet.turned {
+        opening.key.turn();
+    }
     opening.slot = sender.slot;
     opening.by = sender.by;
+    opening.kept = Kept::NONE;
+    let found = flows::find(row);
     let mut known = false;
-    // Older kernels take keys from their own memory only, not from an argument's.
-    if let Some(flow) = FLOWS.get_ptr(&opening.key)
+    if let Some(flow) = found
         && !packet.opens()
     {
-        // SAFETY: a row that is taken by another flow meanwhile leads to a judgement, never past one.
-        let flow = unsafe { &*flow };
-        known = flow.sender == sender.serial;
-        if known && flow.flags & Flow::REPLY != 0 {
-            known = resume(flow, packet, opening);
+        // SAFETY: a row that is taken by another connection meanwhile leads to a judgement, never
+        // past one.
+        let old = unsafe { &*flow };
+        let way = old.way(packet.turned);
+        known = way.sender == sender.serial;
+        if known && old.is_reply(packet.turned) {
+            known = resume(old, packet, opening);
+        }
+        if known {
+            if old.flags & Flow::CROWDED != 0 && holds(old, way, sender, row.tenant) {
+                if old.is_answered() && !old.has_ended() && packet.kind != Kind::Error {
+                    // SAFETY: it is a row of the crowd's, and nothing is judged yet.
+                    unsafe { flows::promote(row, flow, &mut judgement.flow) };
+                }
+                return 0;
+            }
+            opening.kept = Kept::of(old);
         }
     }
     if !known && packet.kind == Kind::Error {
@@ -76,23 +96,43 @@ pub extern "C" fn admit_packet(packet: *const Packet, sender: *const Sender) -> 
     if judgement.remarks != Remarks::NONE {
         event::judged(judgement, opening, sender.length, known);
     }
-    write_down(opening, &mut judgement.connection, known)
+    let found = found.unwrap_or(core::ptr::null_mut());
+    write_down(row, &mut judgement.flow, found, known, sender.length)
 }
 
-/// Turns the opening around to that of the connection which this flow is the reply of, if whoever
-/// began it is still there.
+/// Whether a row of the crowd's, which is not looked for before a packet comes here, is still valid.
+#[inline(always)]
+fn holds(flow: &Flow, way: &Way, sender: &Sender, tenant: u32) -> bool {
+    let by_host = sender.serial == 0;
+    let translated = flow.flags & Flow::TRANSLATED != 0;
+    let same_host_address = translated == (sender.by & Opening::TRANSLATED != 0);
+    TENANTS
+        .get(tenant)
+        .is_some_and(|tenant| tenant.generation == flow.generation)
+        && is_there(way)
+        && (!by_host || same_host_address)
+}
+
+/// Whether who receives is still the one that the row names.
+#[inline(always)]
+fn is_there(way: &Way) -> bool {
+    match ENDPOINTS.get(way.slot) {
+        Some(target) => target.serial == way.target,
+        None => tunnel::is_current(way.slot, way.target),
+    }
+}
+
+/// Turns the opening around to that of the connection which this packet answers, if whoever began
+/// it is still there.
 #[inline(always)]
 fn resume(flow: &Flow, packet: &Packet, opening: &mut Opening) -> bool {
-    let is_there = match ENDPOINTS.get(flow.slot) {
-        Some(opener) => opener.serial == flow.target,
-        None => tunnel::is_current(flow.slot, flow.target),
-    };
-    if !is_there || is_forgotten(flow, packet) {
+    let to = &flow.reply;
+    if !is_there(to) || is_forgotten(flow, packet) {
         return false;
     }
-    opening.key = packet.key.reversed();
-    if flow.slot != 0 {
-        opening.slot = flow.slot;
+    opening.key.turn();
+    if to.slot != 0 {
+        opening.slot = to.slot;
         opening.by = 0;
     } else if flow.flags & Flow::TRANSLATED != 0 {
         opening.by = Opening::BY_HOST | Opening::TRANSLATED;
@@ -107,29 +147,82 @@ fn resume(flow: &Flow, packet: &Packet, opening: &mut Opening) -> bool {
 pub fn is_forgotten(flow: &Flow, packet: &Packet) -> bool {
     /// Ticks for which nothing new begins between the same ports.
     const QUARANTINE: u32 = 30;
-    flow.delivery == Flow::DENIED
-        && flow.flags & Flow::REPLY != 0
+    flow.reply.delivery == Flow::DENIED
+        && flow.is_reply(packet.turned)
         && packet.key.protocol != TCP as u32
-        && now().wrapping_sub(flow.seen) > QUARANTINE
+        && now().wrapping_sub(flow.reply.seen) > QUARANTINE
 }
 
-/// Writes down both directions. The reply's direction of a connection that was denied from the
-/// start is left alone: it may be another connection's.
-#[inline(always)]
-fn write_down(opening: &mut Opening, connection: &mut Connection, known: bool) -> i32 {
+/// Writes down what was judged, in place of what was known before (null for nothing), and counts
+/// the connection.
+#[inline(never)]
+fn write_down(row: &FlowKey, flow: &mut Flow, old: *mut Flow, known: bool, length: u32) -> i32 {
     let now = now();
-    connection.forward.seen = now;
-    if known {
-        connection.reply.seen = now;
+    let denied = flow.forward.delivery == Flow::DENIED;
+    flow.forward.seen = now;
+    // SAFETY: see above.
+    let Some(before) = (unsafe { old.as_ref() }) else {
+        if denied {
+            flow.reply.sender = Way::NOBODY;
+        }
+        flows::count_connection(flow, None);
+        return placed(flows::place(row, flow, false));
+    };
+    let same_ends = flow.flags & Flow::TURNED == before.flags & Flow::TURNED
+        && flow.forward.sender == before.forward.sender;
+    if denied && (!same_ends || before.reply.sender == Way::NOBODY) {
+        // What comes the other way may be another connection.
+        flow.reply.sender = Way::NOBODY;
     }
-    if FLOWS.insert(&opening.key, &connection.forward, 0).is_err() {
+    if denied
+        && !known
+        && !same_ends
+        && before.reply.sender == flow.forward.sender
+        && before.forward.delivery != Flow::DENIED
+    {
+        // Nobody ends another's connection by wishing for one of his own between the same ports.
+        flows::count_for_rules(flow, 1, (length - ETHERNET as u32) as u64, 1);
+        return -(flow.reason as i32);
+    }
+    // An opening that was not answered is repeated.
+    let again = known
+        || same_ends
+            && flow.forward.target == before.forward.target
+            && before.forward.tcp == 0
+            && !before.is_answered();
+    if denied && flow.reply.sender != Way::NOBODY {
+        flow.reply.seen = now;
+    } else if again {
+        flow.reply.seen = before.reply.seen;
+    }
+    if again {
+        flow.forward.tcp = before.forward.tcp;
+        flow.reply.tcp = before.reply.tcp;
+        if flow.is_judged_like(before) {
+            // SAFETY: see above. It is as it was, but for these.
+            unsafe {
+                (*old).forward.seen = now;
+                (*old).reply.seen = flow.reply.seen;
+                (*old).generation = flow.generation;
+            }
+            return 0;
+        }
+        flows::count_connection(flow, Some(before));
+    } else {
+        flows::count_connection(flow, None);
+    }
+    if before.flags & Flow::CROWDED != 0 {
+        let _ = CROWD.remove(row);
+        return placed(flows::place(row, flow, known && before.is_answered()));
+    }
+    if FLOWS.insert(row, &*flow, 0).is_err() {
         return Reason::Kernel.code();
     }
-    if known || connection.forward.delivery != Flow::DENIED {
-        opening.key = opening.key.reversed();
-        if FLOWS.insert(&opening.key, &connection.reply, 0).is_err() {
-            return Reason::Kernel.code();
-        }
-    }
+    // SAFETY: it was the row; nothing takes its place before this program ends.
+    unsafe { flows::settle_counts(old) };
     0
+}
+
+fn placed(done: bool) -> i32 {
+    if done { 0 } else { Reason::Kernel.code() }
 }

@@ -4,10 +4,11 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_coarse_ns;
 use contiv_datapath_abi::config::GATEWAY_MAC;
 use contiv_datapath_abi::counter::Reason;
 use contiv_datapath_abi::endpoint::Endpoint;
-use contiv_datapath_abi::flow::{Flow, TICK_SHIFT};
+use contiv_datapath_abi::flow::{Flow, TICK_SHIFT, Way};
 use contiv_datapath_abi::packet::{ETHERNET, Frame, Packet};
 use contiv_datapath_abi::policy::TCP;
 
+use crate::flows::count;
 use crate::skb::Skb;
 use crate::translate;
 
@@ -18,20 +19,24 @@ pub fn now() -> u32 {
     (unsafe { bpf_ktime_get_coarse_ns() } >> TICK_SHIFT) as u32
 }
 
-/// Notes that a packet came; writes only if that is news.
+/// Notes that a packet came; writes more than counters only if that is news.
+///
+/// # Safety
+/// Both are a row's.
 #[inline(always)]
-pub fn touch(flow: *mut Flow, packet: &Packet) {
+pub unsafe fn touch(skb: &Skb, packet: &Packet, flow: *mut Flow, way: *mut Way) {
     let now = now();
-    // SAFETY: the row may have become another flow's; then that one lives a little longer, or is
-    // closed a little earlier. No other field is written.
+    // SAFETY: the row may have become another connection's; then that one lives a little longer, or
+    // is closed a little earlier. No other field is written.
     unsafe {
-        if (*flow).seen != now {
-            (*flow).seen = now;
+        count(flow, way, skb.len() - ETHERNET as u32);
+        if (*way).seen != now {
+            (*way).seen = now;
         }
         if packet.key.protocol == TCP as u32 {
             let ends = packet.flags & Packet::TCP_FIN | (packet.flags & Packet::TCP_RST) >> 1;
-            if ends & !(*flow).tcp != 0 {
-                (*flow).tcp |= ends;
+            if ends & !(*way).tcp != 0 {
+                (*way).tcp |= ends;
             }
         }
     }

@@ -8,7 +8,7 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
 use contiv_datapath_abi::endpoint::{AddressKey, Endpoint};
 use contiv_datapath_abi::event::{End, Event, EventKind, Limit};
-use contiv_datapath_abi::flow::Flow;
+use contiv_datapath_abi::flow::{Flow, FlowKey};
 use contiv_datapath_abi::opening::{Fabric, Judgement, Opening, Remarks};
 use contiv_datapath_abi::packet::{
     self, ETHERNET, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Kind, Packet,
@@ -16,8 +16,9 @@ use contiv_datapath_abi::packet::{
 use contiv_datapath_abi::{Words, mapped};
 
 use crate::atomic;
+use crate::flows::find;
 use crate::from_endpoint::own;
-use crate::maps::{ENDPOINTS, EVENT_LIMITS, EVENTS, FLOWS, event_room};
+use crate::maps::{ENDPOINTS, EVENT_LIMITS, EVENTS, EventRoom, event_room};
 use crate::skb::Skb;
 use crate::tables::Host;
 
@@ -34,7 +35,7 @@ pub fn dropped(skb: &Skb, slot: u32, by_host: bool, reason: u32) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn tell_drop(skb: *mut __sk_buff, slot: u32, by_host: u32, reason: u32) -> u32 {
-    let (skb, Some(event)) = (Skb(skb), event_room()) else {
+    let (skb, Some(EventRoom { event, row })) = (Skb(skb), event_room()) else {
         return 0;
     };
     *event = Event::NONE;
@@ -54,7 +55,7 @@ pub extern "C" fn tell_drop(skb: *mut __sk_buff, slot: u32, by_host: u32, reason
             event.target = end;
         }
         read_packet(&skb, event, endpoint, by_host != 0);
-        know_flow(event);
+        know_flow(event, row);
     }
     tell(event, slot);
     1
@@ -98,19 +99,25 @@ fn read_packet(skb: &Skb, event: &mut Event, endpoint: &Endpoint, by_host: bool)
 
 /// Adds what the connection's row says: rules and target; or at least who has the address.
 #[inline(always)]
-fn know_flow(event: &mut Event) {
-    if let Some(flow) = FLOWS.get_ptr(&event.key) {
+fn know_flow(event: &mut Event, row: &mut FlowKey) {
+    let turned = event.key.is_turned();
+    *row = event.key;
+    if turned {
+        *row = event.key.reversed();
+    }
+    if let Some(flow) = find(row) {
         // SAFETY: if the row is taken by another flow meanwhile, the event tells of that one's rules.
         let flow = unsafe { &*flow };
-        if flow.sender == event.sender.serial {
+        let way = flow.way(turned);
+        if way.sender == event.sender.serial {
             event.opener_rule = flow.opener_rule;
             event.accepter_rule = flow.accepter_rule;
-            if flow.flags & Flow::REPLY != 0 {
+            if flow.is_reply(turned) {
                 event.flags |= Event::REPLY;
             }
             event.target = End {
-                slot: flow.slot,
-                serial: flow.target,
+                slot: way.slot,
+                serial: way.target,
             };
             return;
         }
@@ -150,10 +157,10 @@ fn tell_connection(
     known: bool,
     kind: EventKind,
 ) {
-    let Some(event) = event_room() else {
+    let Some(EventRoom { event, .. }) = event_room() else {
         return;
     };
-    let (flow, remarks) = (&judgement.connection.forward, &judgement.remarks);
+    let (flow, remarks) = (&judgement.flow, &judgement.remarks);
     *event = Event::NONE;
     event.kind = kind as u8;
     event.length = length;
@@ -163,19 +170,19 @@ fn tell_connection(
     if known {
         event.flags |= Event::AGAIN;
     }
-    if flow.delivery == Flow::DENIED {
+    if flow.forward.delivery == Flow::DENIED {
         event.flags |= Event::DENIED;
         event.reason = flow.reason;
     }
     if opening.by & Opening::BY_HOST == 0 {
         event.sender = End {
             slot: opening.slot,
-            serial: flow.sender,
+            serial: flow.forward.sender,
         };
     }
     event.target = End {
-        slot: flow.slot,
-        serial: flow.target,
+        slot: flow.forward.slot,
+        serial: flow.forward.target,
     };
     event.opener_rule = flow.opener_rule;
     event.accepter_rule = flow.accepter_rule;

@@ -16,7 +16,7 @@ use crate::deliver::{address_link, pass_router, size, touch};
 use crate::drop::{Whose, drop};
 use crate::maps::{CONFIG, ENDPOINTS, FLOWS, INTERFACES, TENANTS};
 use crate::skb::Skb;
-use crate::{answer, broadcast, errors, fragment, translate, tunnel};
+use crate::{answer, broadcast, errors, flows, fragment, translate, tunnel};
 
 #[inline(always)]
 pub fn run(skb: &Skb) -> i32 {
@@ -76,26 +76,30 @@ fn sends(skb: &Skb, slot: u32, endpoint: &Endpoint) -> Result<i32, Reason> {
     let tenant = TENANTS
         .get(endpoint.tenant)
         .ok_or(Reason::UnknownInterface)?;
+    packet.settle();
     if !packet.opens()
         && let Some(flow) = FLOWS.get_ptr_mut(&packet.key)
     {
-        // SAFETY: if the row is taken by another flow while it is read, the comparisons below hold
-        // for that one or fail.
-        let known = unsafe { &*flow };
-        if known.generation == tenant.generation && known.sender == endpoint.serial {
-            let is_there = if let Some(target) = ENDPOINTS.get(known.slot) {
-                if known.delivery == Flow::LOCAL
+        // SAFETY: if the row is taken by another connection while it is read, the comparisons below
+        // hold for that one or fail.
+        let (known, way) = unsafe { (&*flow, flows::way(flow, packet.turned)) };
+        // SAFETY: as above.
+        let to = unsafe { &*way };
+        if known.generation == tenant.generation && to.sender == endpoint.serial {
+            let is_there = if let Some(target) = ENDPOINTS.get(to.slot) {
+                if to.delivery == Flow::LOCAL
                     && known.flags & Flow::ROUTED == 0
-                    && target.serial == known.target
+                    && target.serial == to.target
                 {
-                    touch(flow, packet);
+                    // SAFETY: both are a row's.
+                    unsafe { touch(skb, packet, flow, way) };
                     return enter(skb, target);
                 }
-                target.serial == known.target
+                target.serial == to.target
             } else {
-                tunnel::is_current(known.slot, known.target)
+                tunnel::is_current(to.slot, to.target)
             };
-            if is_there && (known.delivery != Flow::DENIED || !is_forgotten(known, packet)) {
+            if is_there && (to.delivery != Flow::DENIED || !is_forgotten(known, packet)) {
                 return Ok(along(skb, packet, endpoint, flow));
             }
         }
@@ -174,9 +178,10 @@ fn special(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint) -> Option<i32> {
     }
 }
 
-/// A packet whose flow is not known, or not valid any more.
-#[inline(never)]
-fn first(skb: &Skb, packet: &Packet, endpoint: &Endpoint, slot: u32) -> i32 {
+/// A packet whose flow is not known, or not valid any more. Inlined, since the stack has no room for
+/// one more frame above a judgement.
+#[inline(always)]
+fn first(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, slot: u32) -> i32 {
     let sender = Sender {
         slot,
         serial: endpoint.serial,
@@ -185,15 +190,17 @@ fn first(skb: &Skb, packet: &Packet, endpoint: &Endpoint, slot: u32) -> i32 {
     };
     let outcome = admit(packet, &sender);
     if outcome == Reason::Gateway.code() && packet.is_ping() {
+        packet.unsettle();
         return answer::ping(skb, packet, endpoint);
     }
     if outcome == Reason::Broadcast.code() {
+        packet.unsettle();
         return broadcast::from_here(skb, packet, endpoint);
     }
     if outcome < 0 {
         return outcome;
     }
-    match FLOWS.get_ptr_mut(&packet.key) {
+    match flows::find(&packet.key) {
         Some(flow) => along(skb, packet, endpoint, flow),
         None => Reason::Kernel.code(),
     }
@@ -201,15 +208,23 @@ fn first(skb: &Skb, packet: &Packet, endpoint: &Endpoint, slot: u32) -> i32 {
 
 /// Delivers a packet along a valid flow.
 #[inline(never)]
-fn along(skb: &Skb, packet: &Packet, endpoint: &Endpoint, flow: *mut Flow) -> i32 {
+fn along(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, flow: *mut Flow) -> i32 {
     // SAFETY: see `sends`.
-    let known = unsafe { *flow };
+    let (way, flags, reason) = unsafe {
+        let way = flows::way(flow, packet.turned);
+        (way, (*flow).flags, (*flow).reason)
+    };
+    // SAFETY: as above.
+    let known = unsafe { &*way };
     if known.delivery == Flow::DENIED {
-        return -(known.reason as i32);
+        // SAFETY: both are a row's.
+        unsafe { flows::count(flow, way, skb.len() - ETHERNET as u32) };
+        return -(reason as i32);
     }
     let mut mtu = u32::MAX;
-    if known.flags & Flow::ROUTED != 0 {
+    if flags & Flow::ROUTED != 0 {
         if packet.hop_limit <= 1 {
+            packet.unsettle();
             return answer::complain(skb, packet, endpoint, 0);
         }
         mtu = known.mtu;
@@ -218,14 +233,16 @@ fn along(skb: &Skb, packet: &Packet, endpoint: &Endpoint, flow: *mut Flow) -> i3
         mtu = mtu.min(tunnel::mtu(known.slot));
     }
     if packet.indivisible && mtu != u32::MAX && size(skb, packet) > mtu {
+        packet.unsettle();
         return answer::complain(skb, packet, endpoint, mtu);
     }
-    touch(flow, packet);
+    // SAFETY: both are a row's.
+    unsafe { touch(skb, packet, flow, way) };
     if known.delivery == Flow::HOST {
-        return into_host(skb, packet, endpoint, known.flags).unwrap_or_else(Reason::code);
+        return into_host(skb, packet, endpoint, flags).unwrap_or_else(Reason::code);
     }
     if known.delivery == Flow::OVERLAY {
-        return tunnel::send(skb, packet, &known);
+        return tunnel::send(skb, packet, known, flags);
     }
     let Some(target) = ENDPOINTS.get(known.slot) else {
         return Reason::TargetClosed.code();
@@ -233,7 +250,7 @@ fn along(skb: &Skb, packet: &Packet, endpoint: &Endpoint, flow: *mut Flow) -> i3
     if target.serial != known.target {
         return Reason::TargetClosed.code();
     }
-    if known.flags & Flow::ROUTED != 0 {
+    if flags & Flow::ROUTED != 0 {
         let outcome = pass_router(skb, packet, target);
         if outcome < 0 {
             return outcome;

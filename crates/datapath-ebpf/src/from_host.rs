@@ -8,7 +8,7 @@ use contiv_datapath_abi::endpoint::{AddressKey, Endpoint};
 use contiv_datapath_abi::flow::Flow;
 use contiv_datapath_abi::opening::{Fabric, Opening};
 use contiv_datapath_abi::packet::{
-    self, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Kind, Packet,
+    self, ETHERNET, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Kind, Packet,
 };
 use contiv_datapath_abi::{Address, Words, config};
 
@@ -19,7 +19,7 @@ use crate::from_endpoint::{own, parse};
 use crate::maps::{ENDPOINTS, FLOWS, TENANTS};
 use crate::skb::Skb;
 use crate::tables::Host;
-use crate::{answer, errors, fragment, translate};
+use crate::{answer, errors, flows, fragment, translate};
 
 #[inline(always)]
 pub fn run(skb: &Skb) -> i32 {
@@ -112,18 +112,19 @@ fn sends(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, slot: u32, by: u32
     let Some(tenant) = TENANTS.get(endpoint.tenant) else {
         return Reason::UnknownInterface.code();
     };
+    packet.settle();
     let mut flow = core::ptr::null_mut();
     if !packet.opens()
         && let Some(found) = FLOWS.get_ptr_mut(&packet.key)
     {
-        // SAFETY: if the row is taken by another flow while it is read, the comparisons hold for
-        // that one or fail.
-        let known = unsafe { &*found };
+        // SAFETY: if the row is taken by another connection while it is read, the comparisons hold
+        // for that one or fail.
+        let (known, way) = unsafe { (&*found, &*flows::way(found, packet.turned)) };
         if known.generation == tenant.generation
-            && known.sender == 0
-            && known.target == endpoint.serial
+            && way.sender == 0
+            && way.target == endpoint.serial
             && is_translated(known) == (by & Opening::TRANSLATED != 0)
-            && (known.delivery != Flow::DENIED || !is_forgotten(known, packet))
+            && (way.delivery != Flow::DENIED || !is_forgotten(known, packet))
         {
             flow = found;
         }
@@ -141,7 +142,7 @@ fn sends(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, slot: u32, by: u32
         if outcome < 0 {
             return outcome;
         }
-        match FLOWS.get_ptr_mut(&packet.key) {
+        match flows::find(&packet.key) {
             Some(found) => flow = found,
             None => return Reason::Kernel.code(),
         }
@@ -157,11 +158,17 @@ fn is_translated(flow: &Flow) -> bool {
 #[inline(always)]
 fn deliver(skb: &Skb, packet: &Packet, endpoint: &Endpoint, by: u32, flow: *mut Flow) -> i32 {
     // SAFETY: see `sends`.
-    let (delivery, reason) = unsafe { ((*flow).delivery, (*flow).reason) };
+    let (way, delivery, reason) = unsafe {
+        let way = flows::way(flow, packet.turned);
+        (way, (*way).delivery, (*flow).reason)
+    };
     if delivery == Flow::DENIED {
+        // SAFETY: both are a row's.
+        unsafe { flows::count(flow, way, skb.len() - ETHERNET as u32) };
         return -(reason as i32);
     }
-    touch(flow, packet);
+    // SAFETY: both are a row's.
+    unsafe { touch(skb, packet, flow, way) };
     let outcome = if by & Opening::TRANSLATED != 0 {
         translate::destination(skb, packet, endpoint)
     } else {

@@ -10,7 +10,7 @@ use contiv_datapath_abi::Words;
 use contiv_datapath_abi::counter::Reason;
 use contiv_datapath_abi::endpoint::{AddressKey, Endpoint, Target};
 use contiv_datapath_abi::flow::Flow;
-use contiv_datapath_abi::packet::{self, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Kind, Packet};
+use contiv_datapath_abi::packet::{self, ETHERNET, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Kind, Packet};
 use contiv_datapath_abi::tunnel::is_remote;
 
 use crate::admit::{Sender, admit, is_forgotten};
@@ -21,7 +21,7 @@ use crate::from_endpoint::{enter, parse};
 use crate::maps::{ENDPOINTS, FLOWS, TENANTS};
 use crate::skb::Skb;
 use crate::tunnel::{self, Arrival, is_held_at, remote};
-use crate::{errors, fragment};
+use crate::{errors, flows, fragment};
 
 #[inline(always)]
 pub fn run(skb: &Skb) -> i32 {
@@ -66,21 +66,22 @@ fn arrives(skb: &Skb, receiver: &mut Whose) -> Result<i32, Reason> {
         }
     }
     let tenant = TENANTS.get(arrival.tenant).ok_or(Reason::UnknownVni)?;
+    packet.settle();
     if !packet.opens()
         && let Some(flow) = FLOWS.get_ptr_mut(&packet.key)
     {
-        // SAFETY: if the row is taken by another flow while it is read, the comparisons below hold
-        // for that one or fail.
-        let known = unsafe { &*flow };
+        // SAFETY: if the row is taken by another connection while it is read, the comparisons below
+        // hold for that one or fail.
+        let (known, way) = unsafe { (&*flow, &*flows::way(flow, packet.turned)) };
         if known.generation == tenant.generation
-            && let Some(sender) = remote(known.origin)
-            && sender.serial == known.sender
+            && let Some(sender) = remote(known.origin(packet.turned))
+            && sender.serial == way.sender
             && is_held_at(sender, &arrival.from)
-            && let Some(target) = ENDPOINTS.get(known.slot)
-            && target.serial == known.target
-            && (known.delivery != Flow::DENIED || !is_forgotten(known, packet))
+            && let Some(target) = ENDPOINTS.get(way.slot)
+            && target.serial == way.target
+            && (way.delivery != Flow::DENIED || !is_forgotten(known, packet))
         {
-            (receiver.slot, receiver.serial) = (known.slot, target.serial);
+            (receiver.slot, receiver.serial) = (way.slot, target.serial);
             return deliver(skb, packet, arrival, flow, target);
         }
     }
@@ -109,9 +110,14 @@ fn special(skb: &Skb, packet: &mut Packet) -> i32 {
 /// Who sends, if that is an endpoint of the host at the other end.
 #[inline(always)]
 fn sender(packet: &Packet, from: &Words) -> Result<&'static Target, Reason> {
+    let source = if packet.turned {
+        packet.key.destination
+    } else {
+        packet.key.source
+    };
     let key = AddressKey {
         tenant: packet.key.tenant,
-        address: packet.key.source.address(),
+        address: source.address(),
     };
     // SAFETY: rows are allocated one by one, and stay until the program has ended.
     let target = unsafe { crate::maps::ADDRESSES.get(key) }.ok_or(Reason::TunnelSource)?;
@@ -129,7 +135,7 @@ fn sender(packet: &Packet, from: &Words) -> Result<&'static Target, Reason> {
 #[inline(always)]
 fn first(
     skb: &Skb,
-    packet: &Packet,
+    packet: &mut Packet,
     arrival: &Arrival,
     receiver: &mut Whose,
 ) -> Result<i32, Reason> {
@@ -142,19 +148,20 @@ fn first(
     };
     let outcome = admit(packet, &who);
     if outcome == Reason::Broadcast.code() {
+        packet.unsettle();
         return Ok(to_all(skb, packet, arrival));
     }
     if outcome < 0 {
         return Ok(outcome);
     }
-    let flow = FLOWS.get_ptr_mut(&packet.key).ok_or(Reason::Kernel)?;
+    let flow = flows::find(&packet.key).ok_or(Reason::Kernel)?;
     // SAFETY: see `arrives`.
-    let known = unsafe { &*flow };
-    let target = ENDPOINTS.get(known.slot).ok_or(Reason::TargetClosed)?;
-    if target.serial != known.target {
+    let way = unsafe { &*flows::way(flow, packet.turned) };
+    let target = ENDPOINTS.get(way.slot).ok_or(Reason::TargetClosed)?;
+    if target.serial != way.target {
         return Err(Reason::TargetClosed);
     }
-    (receiver.slot, receiver.serial) = (known.slot, target.serial);
+    (receiver.slot, receiver.serial) = (way.slot, target.serial);
     deliver(skb, packet, arrival, flow, target)
 }
 
@@ -168,8 +175,13 @@ fn deliver(
     target: &Endpoint,
 ) -> Result<i32, Reason> {
     // SAFETY: see `arrives`.
-    let (delivery, reason) = unsafe { ((*flow).delivery, (*flow).reason) };
+    let (way, delivery, reason) = unsafe {
+        let way = flows::way(flow, packet.turned);
+        (way, (*way).delivery, (*flow).reason)
+    };
     if delivery == Flow::DENIED {
+        // SAFETY: both are a row's.
+        unsafe { flows::count(flow, way, skb.len() - ETHERNET as u32) };
         return Ok(-(reason as i32));
     }
     if delivery != Flow::LOCAL {
@@ -178,7 +190,8 @@ fn deliver(
     if target.network != arrival.network {
         return Err(Reason::OtherNetwork);
     }
-    touch(flow, packet);
+    // SAFETY: both are a row's.
+    unsafe { touch(skb, packet, flow, way) };
     enter(skb, target)
 }
 

@@ -20,6 +20,7 @@ mod deliver;
 mod drop;
 mod errors;
 mod event;
+mod flows;
 mod fragment;
 mod from_endpoint;
 mod from_host;

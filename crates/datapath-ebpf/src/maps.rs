@@ -5,10 +5,10 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use contiv_datapath_abi::config::Config;
-use contiv_datapath_abi::counter::{self, DropKey};
+use contiv_datapath_abi::counter::{self, DropKey, RuleCount, RuleKey};
 use contiv_datapath_abi::endpoint::{self, AddressKey, Endpoint, Members, Target};
 use contiv_datapath_abi::event::{self, Event, Limits};
-use contiv_datapath_abi::flow::{self, Flow, FlowKey, Fragment, FragmentKey};
+use contiv_datapath_abi::flow::{self, Flow, FlowKey, Fragment, FragmentKey, Room, Taken};
 use contiv_datapath_abi::opening::{Judgement, Opening};
 use contiv_datapath_abi::policy::{
     self, Decision, DecisionKey, OwnKey, PeerKey, RuleSet, Sides, Subject, SubjectKey,
@@ -58,7 +58,25 @@ pub static HOST_ADDRESSES: HashMap<Address, u32> =
     HashMap::with_max_entries(tenant::HOST_ADDRESSES, BPF_F_NO_PREALLOC);
 
 #[map(name = "flows")]
-pub static FLOWS: LruHashMap<FlowKey, Flow> = LruHashMap::with_max_entries(flow::FLOWS, 0);
+pub static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(flow::FLOWS, 0);
+
+#[map(name = "flows_crowd")]
+pub static CROWD: LruHashMap<FlowKey, Flow> = LruHashMap::with_max_entries(flow::CROWD, 0);
+
+#[map(name = "flows_taken")]
+pub static FLOWS_TAKEN: Array<Taken> = Array::with_max_entries(tenant::TENANTS, 0);
+
+#[map(name = "flow_room")]
+pub static FLOW_ROOM: Array<Room> = Array::with_max_entries(tenant::TENANTS, 0);
+
+#[map(name = "rule_counts")]
+pub static RULE_COUNTS: PerCpuHashMap<RuleKey, RuleCount> =
+    PerCpuHashMap::with_max_entries(counter::RULES, BPF_F_NO_PREALLOC);
+
+/// Written and read by user space alone.
+#[map(name = "rule_totals")]
+pub static RULE_TOTALS: HashMap<RuleKey, RuleCount> =
+    HashMap::with_max_entries(counter::RULES, BPF_F_NO_PREALLOC);
 
 #[map(name = "fragments")]
 pub static FRAGMENTS: LruHashMap<FragmentKey, Fragment> =
@@ -100,6 +118,7 @@ use crate::broadcast::Notice;
 #[repr(C)]
 pub struct Scratch {
     pub opening: Opening,
+    pub row: FlowKey,
     pub judgement: Judgement,
     pub notice: Notice,
     /// The largest frame that the fabric itself sends.
@@ -126,13 +145,20 @@ static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
 /// The processor's own, for the event that is told at the moment.
 #[inline(always)]
-pub fn event_room() -> Option<&'static mut Event> {
+pub fn event_room() -> Option<&'static mut EventRoom> {
     // SAFETY: nobody else uses the entry while a program runs, and events are told one by one.
-    EVENT.get_ptr_mut(0).map(|event| unsafe { &mut *event })
+    EVENT.get_ptr_mut(0).map(|room| unsafe { &mut *room })
+}
+
+/// An event with the key of its connection's row.
+#[repr(C)]
+pub struct EventRoom {
+    pub event: Event,
+    pub row: FlowKey,
 }
 
 #[map(name = "event")]
-static EVENT: PerCpuArray<Event> = PerCpuArray::with_max_entries(1, 0);
+static EVENT: PerCpuArray<EventRoom> = PerCpuArray::with_max_entries(1, 0);
 
 /// Keys of the policy's maps, which the stack has no room for either.
 #[repr(C)]

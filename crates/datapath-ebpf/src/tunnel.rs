@@ -11,7 +11,7 @@ use contiv_datapath_abi::Words;
 use contiv_datapath_abi::config::{Config, GATEWAY_MAC};
 use contiv_datapath_abi::counter::Reason;
 use contiv_datapath_abi::endpoint::SLOTS;
-use contiv_datapath_abi::flow::Flow;
+use contiv_datapath_abi::flow::{Flow, Way};
 use contiv_datapath_abi::packet::Packet;
 use contiv_datapath_abi::tunnel::{HostRow, Remote};
 
@@ -55,14 +55,14 @@ pub fn mtu(slot: u32) -> u32 {
 
 /// Sends a packet along a valid flow to an endpoint of another host.
 #[inline(never)]
-pub fn send(skb: &Skb, packet: &Packet, flow: &Flow) -> i32 {
-    let Some(remote) = remote(flow.slot).filter(|remote| remote.serial == flow.target) else {
+pub fn send(skb: &Skb, packet: &Packet, way: &Way, flags: u8) -> i32 {
+    let Some(remote) = remote(way.slot).filter(|remote| remote.serial == way.target) else {
         return Reason::TargetClosed.code();
     };
     let Some(host) = HOSTS.get(remote.host).filter(|host| host.mtu != 0) else {
         return Reason::NoTunnel.code();
     };
-    if flow.flags & Flow::ROUTED != 0 {
+    if flags & Flow::ROUTED != 0 {
         let routed = hop(skb, packet).and_then(|()| address_link(skb, remote.mac, GATEWAY_MAC));
         if let Err(reason) = routed {
             return reason.code();

@@ -36,6 +36,7 @@ enum Command {
     Get = 7,
     Info = 15,
     Query = 16,
+    Take = 21,
     LookUpBatch = 24,
     CreateLink = 28,
     UpdateLink = 29,

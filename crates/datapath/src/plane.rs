@@ -182,6 +182,7 @@ impl Plane {
                 }
             }
         }
+        failures.note(self.share_flows());
         failures.note(self.tenants.renew());
         // Roots of earlier agents may be in force as long as a tenant has none of this one's.
         let settled = desired.tenants.keys().all(|n| self.policies.has(*n));
@@ -207,7 +208,14 @@ impl Plane {
             self.ensure_door(&look, &Desired::default())?;
         }
         self.ensure_endpoint(id, spec)?;
+        self.share_flows()?;
         self.tenants.renew()
+    }
+
+    /// Tenants that have endpoints here share the table of connections.
+    fn share_flows(&mut self) -> Result<(), Error> {
+        let tenants = self.endpoints.iter().map(|(_, local)| local.row.tenant);
+        self.flows.share(tenants)
     }
 
     fn ensure_endpoint(&mut self, id: &str, spec: &EndpointSpec) -> Result<(), Error> {
@@ -280,12 +288,12 @@ impl Plane {
     /// What each rule has decided, by number; numbers below 16 are the built-in defaults, of all
     /// tenants together. Grows only, and outlives the agent.
     pub fn rule_totals(&mut self) -> Result<BTreeMap<u32, RuleTotals>, Error> {
-        Ok(BTreeMap::new())
+        self.flows.rule_totals()
     }
 
     /// How full the table of connections is.
     pub fn flow_use(&mut self) -> Result<FlowUse, Error> {
-        Ok(FlowUse::default())
+        self.flows.usage()
     }
 
     /// Prefixes that the host uses for itself, the private subnet among them.

@@ -22,7 +22,7 @@ pub struct Tally {
 pub struct RuleTotals {
     /// What the rule has decided.
     pub enforced: Tally,
-    /// What it would have decided instead of another rule if staged policies were enforced.
+    /// What staged policies would have it allow or deny, and another rule denies or allows.
     pub staged: Tally,
 }
 

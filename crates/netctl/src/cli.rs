@@ -11,7 +11,7 @@ use contiv_client::Client;
 use crate::access::AccessFlags;
 use crate::command::{
     apply, completion, endpoint, events, global, group, host, ipam, login, network, policy, tenant,
-    version, wait,
+    trace, version, wait,
 };
 use crate::failure::{Exit, Failure};
 use crate::session::Session;
@@ -58,6 +58,8 @@ enum Command {
     /// List, create, inspect and delete policies and their rules.
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Tell step by step why a connection is allowed or denied.
+    Trace(trace::TraceFlags),
     /// Show what happened to packets and connections, and follow it.
     Events(events::Events),
     /// Show and change the settings of the whole fabric.
@@ -134,6 +136,7 @@ impl Command {
             Command::Endpoint(endpoint) => endpoint.run(client, session).await,
             Command::Host(host) => host.run(client, session).await,
             Command::Policy(policy) => policy.run(client, session).await,
+            Command::Trace(trace) => trace.run(client, session).await,
             Command::Events(events) => events.run(client, session).await,
             Command::Global(global) => global.run(client, session).await,
             Command::Ipam(ipam) => ipam.run(client, session).await,

@@ -27,7 +27,8 @@ pub struct Config {
         env = "CONTIV_NETMASTER_EXTERNAL_ADDRESS",
         default_value = "127.0.0.1:9999",
         value_name = "ADDRESS:PORT",
-        value_delimiter = ','
+        value_delimiter = ',',
+        global = true
     )]
     pub listen_url: Vec<Listen>,
 
@@ -43,7 +44,12 @@ pub struct Config {
 
     /// File that the first administrator's token is written to [default: admin.token in the
     /// data directory]
-    #[arg(long, env = "CONTIV_NETMASTER_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "CONTIV_NETMASTER_ADMIN_TOKEN_FILE",
+        value_name = "FILE",
+        global = true
+    )]
     pub admin_token_file: Option<PathBuf>,
 
     /// Directory of the embedded store
@@ -51,7 +57,8 @@ pub struct Config {
         long,
         env = "CONTIV_NETMASTER_DATA_DIR",
         default_value = "/var/lib/contiv",
-        value_name = "DIR"
+        value_name = "DIR",
+        global = true
     )]
     pub data_dir: PathBuf,
 

@@ -91,28 +91,25 @@ impl Course {
             _ if beginning.by_host => return Course::none(Reason::TargetClosed),
             _ => return Course::arriving(fabric, beginning),
         }
-        let opening = Opening {
-            key: FlowKey {
-                tenant: beginning.tenant,
-                source: Words::new(mapped(beginning.from)),
-                destination: Words::new(mapped(beginning.to)),
-                source_port: 0,
-                destination_port: beginning.port,
-                protocol: u32::from(beginning.protocol),
-            },
-            slot,
-            by,
+        let key = FlowKey {
+            tenant: beginning.tenant,
+            source: Words::new(mapped(beginning.from)),
+            destination: Words::new(mapped(beginning.to)),
+            source_port: 0,
+            destination_port: beginning.port,
+            protocol: u32::from(beginning.protocol),
         };
+        let opening = Opening::new(key, slot, by);
         let both = Both {
             fabric,
             asked: RefCell::default(),
         };
         let mut judgement = Judgement::NONE;
         let way = judge(&both, &opening, &mut judgement);
-        let flow = judgement.connection.forward;
+        let flow = judgement.flow;
         let mut course = Course::none(Reason::UnknownAddress);
         course.way = way.map(|()| Way {
-            delivery: flow.delivery,
+            delivery: flow.forward.delivery,
             routed: flow.flags & Flow::ROUTED != 0,
             translated: flow.flags & Flow::TRANSLATED != 0,
         });

@@ -8,6 +8,7 @@ mod demo;
 mod down;
 mod engine;
 mod firewall;
+mod fuzz;
 mod image;
 mod kernels;
 mod layout;
@@ -49,6 +50,8 @@ enum Task {
     TestKernels(kernels::Kernels),
     /// Random requests against a running netmaster: none may end in a 5xx.
     Schemathesis(schemathesis::Schemathesis),
+    /// Anything at all, thrown at parsers and tables; finds what no test thought of.
+    Fuzz(fuzz::Fuzz),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Task::TestAll(task) => task.run(),
         Task::TestKernels(task) => task.run(),
         Task::Schemathesis(task) => task.run(),
+        Task::Fuzz(task) => task.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::build::cargo;
+use crate::fuzz::Fuzz;
 use crate::kernels::Kernels;
 use crate::schemathesis::Schemathesis;
 use crate::setup::Setup;
@@ -59,6 +60,13 @@ impl TestAll {
         report.run(&slow());
         report.task("REST under many random requests", 20, || {
             Schemathesis { examples: 200 }.run()
+        });
+        report.task("fuzz targets", 12, || {
+            Fuzz {
+                filter: None,
+                seconds: 30,
+            }
+            .run()
         });
         report.task("Debian's 6.1 kernel", 20, || Kernels::default().run());
         report.finish()

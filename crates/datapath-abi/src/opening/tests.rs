@@ -104,7 +104,17 @@ fn sketch() -> Sketch {
     }
 }
 
-fn opened(sketch: &Sketch, by: u32, from: [u8; 4], to: [u8; 4]) -> Result<Connection, Reason> {
+fn opened(sketch: &Sketch, by: u32, from: [u8; 4], to: [u8; 4]) -> Result<Flow, Reason> {
+    resumed(sketch, by, (from, to), Kept::NONE)
+}
+
+/// As [`opened`], of a connection to which something was promised.
+fn resumed(
+    sketch: &Sketch,
+    by: u32,
+    (from, to): ([u8; 4], [u8; 4]),
+    kept: Kept,
+) -> Result<Flow, Reason> {
     let key = FlowKey {
         tenant: 1,
         source: Words::new(mapped(from)),
@@ -114,8 +124,15 @@ fn opened(sketch: &Sketch, by: u32, from: [u8; 4], to: [u8; 4]) -> Result<Connec
         protocol: TCP.into(),
     };
     let mut judgement = Judgement::NONE;
-    judge(sketch, &Opening { key, slot: 2, by }, &mut judgement)?;
-    Ok(judgement.connection)
+    judge(
+        sketch,
+        &Opening {
+            kept,
+            ..Opening::new(key, 2, by)
+        },
+        &mut judgement,
+    )?;
+    Ok(judgement.flow)
 }
 
 const OWN: [u8; 4] = [10, 1, 1, 2];
@@ -123,24 +140,21 @@ const OWN: [u8; 4] = [10, 1, 1, 2];
 #[test]
 fn within_a_network_both_policies_are_asked() {
     let mut sketch = sketch();
-    let Connection { forward, reply } = opened(&sketch, 0, OWN, [10, 1, 1, 3]).unwrap();
+    let flow = opened(&sketch, 0, OWN, [10, 1, 1, 3]).unwrap();
+    let (forward, reply) = (flow.forward, flow.reply);
+    assert_eq!((forward.delivery, forward.target), (Flow::LOCAL, 103));
+    assert_eq!((reply.delivery, reply.target), (Flow::LOCAL, 102));
+    assert_eq!((forward.sender, reply.sender, flow.flags), (102, 103, 0));
     assert_eq!(
-        (forward.delivery, forward.target, forward.flags),
-        (Flow::LOCAL, 103, 0)
-    );
-    assert_eq!(
-        (reply.delivery, reply.target, reply.flags),
-        (Flow::LOCAL, 102, Flow::REPLY)
-    );
-    assert_eq!(
-        (forward.opener_rule, forward.accepter_rule, forward.rule()),
+        (flow.opener_rule, flow.accepter_rule, flow.rule()),
         (3, 4, 4)
     );
     for (locked, reason) in [(2, Reason::PolicyOut), (3, Reason::PolicyIn)] {
         sketch.locked = locked;
         let denied = opened(&sketch, 0, OWN, [10, 1, 1, 3]).unwrap();
-        for flow in [denied.forward, denied.reply] {
-            assert_eq!((flow.delivery, flow.reason), (Flow::DENIED, reason as u8));
+        assert_eq!(denied.reason, reason as u8);
+        for way in [denied.forward, denied.reply] {
+            assert_eq!(way.delivery, Flow::DENIED);
         }
     }
 }
@@ -151,9 +165,9 @@ fn networks_are_routed_only_where_the_tenant_is() {
     let to = [10, 1, 2, 4];
     assert_eq!(opened(&sketch, 0, OWN, to), Err(Reason::OtherNetwork));
     sketch.tenant.flags = Tenant::ROUTING;
-    let Connection { forward, reply } = opened(&sketch, 0, OWN, to).unwrap();
-    assert_eq!((forward.flags, forward.mtu), (Flow::ROUTED, 1402));
-    assert_eq!((reply.flags, reply.mtu), (Flow::REPLY | Flow::ROUTED, 1401));
+    let flow = opened(&sketch, 0, OWN, to).unwrap();
+    assert_eq!(flow.flags, Flow::ROUTED);
+    assert_eq!((flow.forward.mtu, flow.reply.mtu), (1402, 1401));
 }
 
 #[test]
@@ -168,12 +182,12 @@ fn what_is_not_in_a_network_is_the_hosts_or_the_worlds() {
         ([10, 1, 1, 255], Err(Reason::Broadcast)),
         ([10, 1, 1, 9], Err(Reason::UnknownAddress)),
     ] {
-        let flags = opened(&sketch, 0, OWN, to).map(|connection| connection.forward.flags);
+        let flags = opened(&sketch, 0, OWN, to).map(|flow| flow.flags);
         assert_eq!(flags, expected, "{to:?}");
     }
     sketch.networks[0].2.flags = Network::NOT_FROM_HOST;
     let to_host = opened(&sketch, 0, OWN, [192, 0, 2, 1]).unwrap();
-    assert_eq!(to_host.forward.flags, Flow::TRANSLATED);
+    assert_eq!(to_host.flags, Flow::TRANSLATED);
 }
 
 #[test]
@@ -181,17 +195,36 @@ fn the_host_opens_by_either_address() {
     let sketch = sketch();
     for (by, flags) in [(0, 0), (Opening::TRANSLATED, Flow::TRANSLATED)] {
         let by = Opening::BY_HOST | by;
-        let Connection { forward, reply } = opened(&sketch, by, [172, 19, 0, 1], OWN).unwrap();
-        assert_eq!(
-            (forward.delivery, forward.slot, forward.flags),
-            (Flow::LOCAL, 2, flags)
-        );
-        assert_eq!(
-            (reply.delivery, reply.flags),
-            (Flow::HOST, Flow::REPLY | flags)
-        );
-        assert_eq!((forward.opener_rule, forward.accepter_rule), (0, 3));
+        let flow = opened(&sketch, by, [172, 19, 0, 1], OWN).unwrap();
+        assert_eq!((flow.forward.delivery, flow.forward.slot), (Flow::LOCAL, 2));
+        assert_eq!((flow.reply.delivery, flow.flags), (Flow::HOST, flags));
+        assert_eq!((flow.opener_rule, flow.accepter_rule), (0, 3));
     }
+}
+
+#[test]
+fn what_a_rule_keeps_is_kept_between_the_same_ends_alone() {
+    let mut sketch = sketch();
+    let ends = (OWN, [10, 1, 1, 3]);
+    let mut flow = opened(&sketch, 0, ends.0, ends.1).unwrap();
+    sketch.locked = 3;
+    let again = |sketch: &Sketch, flow: &Flow| resumed(sketch, 0, ends, Kept::of(flow)).unwrap();
+    assert_eq!(again(&sketch, &flow).forward.delivery, Flow::DENIED);
+    flow.flags |= Flow::KEPT_BY_ACCEPTER;
+    let kept = again(&sketch, &flow);
+    assert!(kept.is_judged_like(&flow), "{kept:?}");
+    assert_eq!(kept.forward.delivery, Flow::LOCAL);
+    // The other side promised nothing.
+    sketch.locked = 2;
+    let cut = again(&sketch, &flow);
+    assert_eq!((cut.reason, cut.flags), (Reason::PolicyOut as u8, 0));
+    // Nothing was promised to who comes after, nor to members of another group.
+    sketch.locked = 3;
+    sketch.targets[1].2.serial = 777;
+    assert_eq!(again(&sketch, &flow).reason, Reason::PolicyIn as u8);
+    sketch.targets[1].2.serial = 103;
+    sketch.endpoints[2].group = 9;
+    assert_eq!(again(&sketch, &flow).reason, Reason::PolicyIn as u8);
 }
 
 #[test]

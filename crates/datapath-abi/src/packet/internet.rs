@@ -30,7 +30,8 @@ pub fn parse<F: Frame + ?Sized>(
     packet.key.destination_port = 0;
     packet.quote = 0;
     packet.flags = 0;
-    packet.unused = [0; 3];
+    packet.turned = false;
+    packet.unused = [0; 2];
     if ethertype == ETHERTYPE_IPV4 {
         ipv4(frame, packet)?;
     } else {

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::OnceLock;
 
 use contiv_datapath_abi::Plain;
+use contiv_datapath_abi::counter::RuleCount;
 
 use super::{Command, call};
 use crate::Error;
@@ -32,6 +33,9 @@ impl<K: Plain> Plain for Prefixed<K> {}
 
 /// Rows per call when everything is read.
 const STEP: usize = 4096;
+
+/// Keys, their values, and where to go on.
+type Walked<K, V> = (Vec<K>, Vec<V>, Batch);
 
 /// Where a walk in steps stands; nothing at its begin and at its end.
 pub(crate) type Batch = Option<u32>;
@@ -90,6 +94,17 @@ impl<K: Plain, V: Plain> Table<K, V> {
         }
     }
 
+    /// Removes a row and answers with what it was, in one step.
+    pub(crate) fn take(&self, key: &K) -> Result<Option<V>, Error> {
+        let mut value = MaybeUninit::<V>::zeroed();
+        match self.element(Command::Take, Some(key), value.as_mut_ptr() as u64) {
+            // SAFETY: the kernel has written the value, and any bytes are one.
+            Ok(()) => Ok(Some(unsafe { value.assume_init() })),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(self.failed("take from", &error)),
+        }
+    }
+
     /// Every key; one that comes or goes meanwhile may be in it or not.
     ///
     /// For maps of longest prefixes and per processor; others are quicker in steps.
@@ -124,10 +139,16 @@ impl<K: Plain, V: Plain> Table<K, V> {
     ///
     /// For hash maps and arrays. Rows that come or go meanwhile may be in it or not.
     pub(crate) fn step(&self, from: Batch, count: usize) -> Result<(Vec<(K, V)>, Batch), Error> {
+        let (keys, values, next) = self.walk(from, count, 1)?;
+        Ok((keys.into_iter().zip(values).collect(), next))
+    }
+
+    /// As [`step`](Self::step), of a map with so many values per key.
+    fn walk(&self, from: Batch, count: usize, per_key: usize) -> Result<Walked<K, V>, Error> {
         let mut room = count.max(1);
         loop {
             let mut keys: Vec<K> = Vec::with_capacity(room);
-            let mut values: Vec<V> = Vec::with_capacity(room);
+            let mut values: Vec<V> = Vec::with_capacity(room * per_key);
             let at = from.unwrap_or_default();
             let mut next = 0_u32;
             let mut attributes = BatchAttributes {
@@ -141,7 +162,7 @@ impl<K: Plain, V: Plain> Table<K, V> {
                 flags: 0,
             };
             // SAFETY: the layout is that of BPF_MAP_LOOKUP_BATCH; both buffers have room for
-            // `count` keys and values, and all pointers outlive the call.
+            // `count` keys and their values, and all pointers outlive the call.
             let done = unsafe { call(Command::LookUpBatch, &mut attributes) };
             let ended = match done {
                 Ok(_) => false,
@@ -157,12 +178,9 @@ impl<K: Plain, V: Plain> Table<K, V> {
             // SAFETY: the kernel has written so many keys and values, and any bytes are one.
             unsafe {
                 keys.set_len(found);
-                values.set_len(found);
+                values.set_len(found * per_key);
             }
-            return Ok((
-                keys.into_iter().zip(values).collect(),
-                (!ended).then_some(next),
-            ));
+            return Ok((keys, values, (!ended).then_some(next)));
         }
     }
 
@@ -188,6 +206,25 @@ impl<K: Plain, V: Plain> Table<K, V> {
         Error::Bpf {
             what: format!("{verb} map {}", self.name),
             message: error.to_string(),
+        }
+    }
+}
+
+impl<K: Plain> Table<K, RuleCount> {
+    /// Every row of a hash map in which each processor counts for itself, added up.
+    pub(crate) fn sums(&self) -> Result<Vec<(K, RuleCount)>, Error> {
+        let (mut rows, mut at) = (Vec::new(), None);
+        loop {
+            let (keys, values, next) = self.walk(at, STEP, processors())?;
+            let sums = values.chunks(processors()).map(|counts| {
+                let add = |sum: RuleCount, count: &RuleCount| sum.plus(count);
+                counts.iter().fold(RuleCount::default(), add)
+            });
+            rows.extend(keys.into_iter().zip(sums));
+            match next {
+                Some(_) => at = next,
+                None => return Ok(rows),
+            }
         }
     }
 }

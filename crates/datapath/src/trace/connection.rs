@@ -37,39 +37,49 @@ impl Connection {
 /// Rows per call.
 const STEP: usize = 4096;
 
+/// Those of the table that tenants have shares of, then those of the crowd.
 pub(super) fn find(pins: &Pins, beginning: &Beginning) -> Result<Vec<Connection>, Error> {
-    let table: Table<FlowKey, Flow> = pins.table(maps::FLOWS)?;
     let words = |ip| Words::new(address::bytes(ip));
     let (source, destination) = (words(beginning.from), words(beginning.to));
     let has_ports = matches!(beginning.protocol, TCP | UDP);
-    let is_it = |key: &FlowKey, flow: &Flow| {
+    let is_it = |key: &FlowKey| {
         key.tenant == beginning.tenant
             && key.source == source
             && key.destination == destination
             && key.protocol == u32::from(beginning.protocol)
             && (!has_ports || key.destination_port == beginning.port)
-            && flow.flags & Flow::REPLY == 0
     };
-    let (mut found, mut at, now) = (Vec::new(), None, ticks());
-    loop {
-        let (rows, next) = table.step(at, STEP)?;
-        let some = rows.into_iter().filter(|(key, flow)| is_it(key, flow));
-        found.extend(some.map(|(key, flow)| connection(&key, &flow, now)));
-        if next.is_none() || found.len() >= Connection::MOST {
-            found.truncate(Connection::MOST);
-            return Ok(found);
+    let (mut found, now) = (Vec::new(), ticks());
+    for name in [maps::FLOWS, maps::CROWD] {
+        let table: Table<FlowKey, Flow> = pins.table(name)?;
+        let mut at = None;
+        loop {
+            let (rows, next) = table.step(at, STEP)?;
+            let opened = rows
+                .into_iter()
+                .map(|(row, flow)| (flow.opened(&row), flow));
+            let some = opened.filter(|(key, _)| is_it(key));
+            found.extend(some.map(|(key, flow)| connection(&key, &flow, now)));
+            if found.len() >= Connection::MOST {
+                found.truncate(Connection::MOST);
+                return Ok(found);
+            }
+            match next {
+                Some(_) => at = next,
+                None => break,
+            }
         }
-        at = next;
     }
+    Ok(found)
 }
 
 fn connection(key: &FlowKey, flow: &Flow, now: u32) -> Connection {
-    let idle = u64::from(now.saturating_sub(flow.seen)) << TICK_SHIFT;
+    let idle = u64::from(now.saturating_sub(flow.seen())) << TICK_SHIFT;
     let reason = || Reason::from_number(flow.reason.into()).unwrap_or(Reason::PolicyOut);
     Connection {
         source_port: key.source_port,
         destination_port: key.destination_port,
-        denied: (flow.delivery == Flow::DENIED).then(reason),
+        denied: (flow.forward.delivery == Flow::DENIED).then(reason),
         opener_rule: flow.opener_rule,
         accepter_rule: flow.accepter_rule,
         generation: flow.generation,

@@ -116,7 +116,7 @@ fn agree(
     prop_assert_eq!(flow.opener_rule, expected.rule, "{:?} {:?}", outgoing, flow);
     if expected.action == Action::Deny {
         prop_assert_eq!(
-            (flow.delivery, flow.accepter_rule),
+            (flow.forward.delivery, flow.accepter_rule),
             (Flow::DENIED, RULE_NONE)
         );
         prop_assert_eq!((flow.reason, action), (Reason::PolicyOut as u8, DROPPED));
@@ -138,12 +138,12 @@ fn agree(
     );
     if expected.action == Action::Deny {
         prop_assert_eq!(
-            (flow.delivery, flow.reason),
+            (flow.forward.delivery, flow.reason),
             (Flow::DENIED, Reason::PolicyIn as u8)
         );
         prop_assert_eq!((flow.rule(), action), (expected.rule, DROPPED));
     } else {
-        prop_assert_eq!((flow.delivery, action), (Flow::LOCAL, REDIRECTED));
+        prop_assert_eq!((flow.forward.delivery, action), (Flow::LOCAL, REDIRECTED));
     }
     Ok(())
 }

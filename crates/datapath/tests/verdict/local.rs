@@ -38,20 +38,21 @@ fn a_flow_remembers_the_delivery_in_both_directions() {
     let mut rig = Rig::new();
     rig.passes(A, &a_to_b().udp(1000, 53, b"question"));
     let forward_key = key(UDP, (v4(10, 1, 1, 1), 1000), (v4(10, 1, 1, 2), 53));
-    let forward = rig.flow(&forward_key).unwrap();
-    assert_eq!((forward.delivery, forward.flags), (Flow::LOCAL, 0));
+    let flow = rig.flow(&forward_key).unwrap();
+    assert_eq!(rig.flow(&forward_key.reversed()), Some(flow));
+    let (forward, reply) = (flow.forward, flow.reply);
+    assert_eq!(
+        (forward.delivery, reply.delivery),
+        (Flow::LOCAL, Flow::LOCAL)
+    );
     assert_eq!(
         (forward.sender, forward.target, forward.slot),
         (102, 103, B)
     );
-    let reply = rig.flow(&forward_key.reversed()).unwrap();
-    assert_eq!(
-        (reply.delivery, reply.flags, reply.seen),
-        (Flow::LOCAL, Flow::REPLY, 0)
-    );
     assert_eq!((reply.sender, reply.target, reply.slot), (103, 102, A));
+    assert!(!flow.is_answered());
     rig.passes(B, &b_to_a().udp(53, 1000, b"answer"));
-    assert_ne!(rig.flow(&forward_key.reversed()).unwrap().seen, 0);
+    assert!(rig.flow(&forward_key).unwrap().is_answered());
 }
 
 #[test]
@@ -66,7 +67,7 @@ fn flags_of_tcp_are_noted() {
         ("S", 0),
     ] {
         rig.passes(A, &a_to_b().tcp(1000, 80, flags));
-        assert_eq!(rig.flow(&key).unwrap().tcp, noted, "{flags}");
+        assert_eq!(rig.flow(&key).unwrap().forward.tcp, noted, "{flags}");
     }
     rig.refuses(B, &b_to_a().tcp(80, 1001, "SA"), Reason::NoConnection);
 }
@@ -160,7 +161,7 @@ fn flows_die_with_their_endpoints() {
         crate::rig::REDIRECTED
     );
     let key = key(TCP, (v4(10, 1, 1, 1), 1000), (v4(10, 1, 1, 2), 80));
-    assert_eq!(rig.flow(&key).unwrap().sender, 777);
+    assert_eq!(rig.flow(&key).unwrap().forward.sender, 777);
 }
 
 #[test]

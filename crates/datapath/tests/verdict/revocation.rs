@@ -102,7 +102,7 @@ fn the_deciding_rule_is_in_the_flow() {
     };
     assert_eq!(flow(rig, 80).rule(), 80);
     assert_eq!(
-        (flow(rig, 81).rule(), flow(rig, 81).delivery),
+        (flow(rig, 81).rule(), flow(rig, 81).forward.delivery),
         (16, Flow::DENIED)
     );
 }
@@ -141,16 +141,13 @@ fn a_cut_answer_without_states_may_begin_anew_after_a_while() {
     rig.refuses(B, &tell, Reason::PolicyIn);
     let key = key(UDP, (v4(10, 1, 1, 2), 53), (v4(10, 1, 1, 1), 1000));
     let flow = rig.flow(&key).unwrap();
-    assert_eq!((flow.delivery, flow.flags), (Flow::DENIED, Flow::REPLY));
-    rig.set_flow(
-        &key,
-        Flow {
-            seen: flow.seen.wrapping_sub(100),
-            ..flow
-        },
-    );
+    assert_eq!(flow.reply.delivery, Flow::DENIED);
+    assert!(flow.is_reply(key.is_turned()));
+    let mut old = flow;
+    old.reply.seen = flow.reply.seen.wrapping_sub(100);
+    rig.set_flow(&key, old);
     rig.passes(B, &tell);
-    assert_eq!(rig.flow(&key).unwrap().flags, 0);
+    assert!(!rig.flow(&key).unwrap().is_reply(key.is_turned()));
 }
 
 #[test]

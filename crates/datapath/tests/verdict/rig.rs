@@ -1,6 +1,7 @@
 //! Programs with maps that a test fills by hand.
 
 mod events;
+mod flows;
 mod tables;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,7 +16,7 @@ use contiv_datapath::program::{Programs, Row};
 use contiv_datapath_abi::config::{Config, GATEWAY_MAC};
 use contiv_datapath_abi::counter::{DropKey, Reason};
 use contiv_datapath_abi::endpoint::{AddressKey, Endpoint, Members, Target};
-use contiv_datapath_abi::flow::{Flow, FlowKey};
+use contiv_datapath_abi::flow::FlowKey;
 use contiv_datapath_abi::maps;
 use contiv_datapath_abi::programs::{FROM_ENDPOINT, FROM_HOST};
 use contiv_datapath_abi::tenant::{Network, PrefixKey, Tenant};
@@ -57,7 +58,8 @@ impl Rig {
             }
         }
         loader
-            .map_max_entries(maps::FLOWS, 8_192)
+            .map_max_entries(maps::FLOWS, Self::FLOWS)
+            .map_max_entries(maps::CROWD, Self::CROWD)
             .map_max_entries(maps::FRAGMENTS, 256);
         let mut rig = Rig {
             programs: Programs::load_with(&mut loader).unwrap(),
@@ -113,6 +115,7 @@ impl Rig {
     }
 
     pub(crate) fn tenant(&mut self, number: u32, tenant: Tenant) {
+        self.share(number, Self::FLOWS / 2);
         self.array::<Tenant>(maps::TENANTS)
             .set(number, Row(tenant), 0)
             .unwrap();
@@ -260,21 +263,6 @@ impl Rig {
     pub(crate) fn length(&mut self, program: &'static str) -> u32 {
         let info = self.programs.classifier(program).unwrap().info().unwrap();
         info.size_translated().unwrap() / 8
-    }
-
-    pub(crate) fn flow(&mut self, key: &FlowKey) -> Option<Flow> {
-        Some(
-            self.hash::<FlowKey, Flow>(maps::FLOWS)
-                .get(&Row(*key), 0)
-                .ok()?
-                .0,
-        )
-    }
-
-    pub(crate) fn set_flow(&mut self, key: &FlowKey, flow: Flow) {
-        self.hash::<FlowKey, Flow>(maps::FLOWS)
-            .insert(Row(*key), Row(flow), 0)
-            .unwrap();
     }
 
     /// Packets of an endpoint that were dropped for a reason; slot 0 is nobody.

@@ -23,18 +23,25 @@ use crate::settle::SettleFlags;
     netctl apply -f intent/ --prune\n  \
     netctl export -t blue > blue.yaml")]
 pub(crate) struct ApplyFiles {
+    #[command(flatten)]
+    files: FileFlags,
+    /// Print the plan and change nothing.
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    #[command(flatten)]
+    settle: SettleFlags,
+}
+
+/// What is to be, in files.
+#[derive(Debug, Args)]
+pub(crate) struct FileFlags {
     /// File of YAML, directory of such files, or - for the standard input; may be given
     /// several times.
     #[arg(short, long, required = true, value_name = "PATH")]
     file: Vec<PathBuf>,
-    /// Print the plan and change nothing.
-    #[arg(short = 'n', long)]
-    dry_run: bool,
     /// Remove what the tenants of the files have besides; tenants themselves stay.
     #[arg(long)]
     prune: bool,
-    #[command(flatten)]
-    settle: SettleFlags,
 }
 
 /// Prints what there is as documents that apply takes.
@@ -48,14 +55,9 @@ pub(crate) struct Export {
 impl ApplyFiles {
     /// Prints the plan first, then does exactly that or nothing.
     pub(crate) async fn run(self, client: &Client, session: &mut Session) -> Result<(), Failure> {
-        let documents = self.documents()?;
-        let request = Apply {
-            objects: documents.iter().map(|d| d.declared.clone()).collect(),
-            prune: self.prune,
-            dry_run: true,
-            expected: None,
-        };
-        let refused = |error| placed(&documents, error);
+        let documents = self.files.documents()?;
+        let request = self.files.request(&documents);
+        let refused = |error| FileFlags::placed(&documents, error);
         let planned = client.apply(&request).await.map_err(refused)?.plan;
         session.print(&text(&planned))?;
         if self.dry_run || planned.steps.is_empty() {
@@ -70,8 +72,20 @@ impl ApplyFiles {
         session.say(&format!("Applied in revision {}.", applied.revision))?;
         self.settle.wait_applied(client, &applied.revision).await
     }
+}
 
-    fn documents(&self) -> Result<Vec<Document>, Failure> {
+impl FileFlags {
+    /// The request that changes nothing yet.
+    pub(crate) fn request(&self, documents: &[Document]) -> Apply {
+        Apply {
+            objects: documents.iter().map(|d| d.declared.clone()).collect(),
+            prune: self.prune,
+            dry_run: true,
+            expected: None,
+        }
+    }
+
+    pub(crate) fn documents(&self) -> Result<Vec<Document>, Failure> {
         let mut documents: Vec<Document> = Vec::new();
         for source in read_sources(&self.file).map_err(Failure::Unreadable)? {
             let read = read(&source).map_err(|wrong| Failure::Invalid(wrong.to_string()))?;
@@ -95,19 +109,19 @@ impl ApplyFiles {
         }
         Ok(documents)
     }
-}
 
-/// A refusal, with the place of the object that it is about: its field is then
-/// `objects[INDEX].FIELD`.
-fn placed(documents: &[Document], error: Error) -> Failure {
-    let place = error.field().and_then(|field| {
-        let (index, field) = field.strip_prefix("objects[")?.split_once(']')?;
-        let document = documents.get(index.parse::<usize>().ok()?)?;
-        Some((document, field.trim_start_matches('.').to_owned()))
-    });
-    match place {
-        Some((document, field)) => Failure::Invalid(document.wrong(&field, &error).to_string()),
-        None => error.into(),
+    /// A refusal, with the place of the object that it is about: its field is then
+    /// `objects[INDEX].FIELD`.
+    pub(crate) fn placed(documents: &[Document], error: Error) -> Failure {
+        let place = error.field().and_then(|field| {
+            let (index, field) = field.strip_prefix("objects[")?.split_once(']')?;
+            let document = documents.get(index.parse::<usize>().ok()?)?;
+            Some((document, field.trim_start_matches('.').to_owned()))
+        });
+        match place {
+            Some((document, field)) => Failure::Invalid(document.wrong(&field, &error).to_string()),
+            None => error.into(),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! `netctl policy`; what it does to rules is in [`super::rule`].
 
+mod diff;
 mod hits;
+mod matrix;
 mod status;
 
 use clap::{Args, Subcommand};
@@ -43,6 +45,10 @@ pub(crate) enum Policy {
     Status(status::Status),
     /// Show what rules have decided: packets, bytes, connections, and rules without any.
     Hits(hits::Hits),
+    /// Show who may reach whom on a port: all groups of a tenant, as a table, CSV or a page.
+    Matrix(matrix::Matrix),
+    /// Show which pairs and ports files would open or close, before they are applied.
+    Diff(diff::Diff),
     /// List the rules of a policy, incoming first, by ascending priority.
     RuleLs(rule::Ls),
     /// Add a rule to a policy; an id that exists is refused.
@@ -141,6 +147,8 @@ impl Policy {
             }
             Policy::Status(status) => status.run(client, session).await,
             Policy::Hits(hits) => hits.run(client, session).await,
+            Policy::Matrix(matrix) => matrix.run(client, session).await,
+            Policy::Diff(diff) => diff.run(client, session).await,
             Policy::RuleLs(ls) => ls.run(client, session).await,
             Policy::RuleAdd(rule) => rule.add(client).await,
             Policy::RuleSet(rule) => rule.set(client).await,

@@ -69,6 +69,22 @@ fn what_makes_no_sense_exits_with_1_the_commands_help_and_the_reason() {
             "<EPID>",
         ),
         (
+            &["trace", "--from", "web1", "--proto", "tcp"],
+            "Usage: netctl trace ",
+            "--to",
+        ),
+        (
+            &["trace", "--from", "a", "--to", "b", "--port", "many"],
+            "Usage: netctl trace ",
+            "--port",
+        ),
+        (
+            &["policy", "matrix", "--port", "80", "--format", "xml"],
+            "Usage: netctl policy matrix ",
+            "--format",
+        ),
+        (&["policy", "diff"], "Usage: netctl policy diff ", "--file"),
+        (
             &["tenant", "ls", "-o", "xml"],
             "Usage: netctl tenant ls ",
             "--output",

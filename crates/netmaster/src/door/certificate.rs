@@ -50,6 +50,11 @@ impl ServerCertificate {
         self.shown.load().names.clone()
     }
 
+    /// What is shown now.
+    pub(super) fn certified(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.shown.load().certified)
+    }
+
     /// Looks now and then, until the end.
     pub(super) async fn keep(&self, stop: CancellationToken) {
         let look = LOOK.min(self.lifetimes.server / 10);
@@ -97,7 +102,7 @@ fn make(
 
 impl ResolvesServerCert for ServerCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.shown.load().certified))
+        Some(self.certified())
     }
 }
 

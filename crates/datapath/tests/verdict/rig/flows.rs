@@ -1,0 +1,75 @@
+//! The table of connections, and what is counted of them.
+
+use aya::maps::PerCpuHashMap;
+use contiv_datapath::program::Row;
+use contiv_datapath_abi::counter::{RuleCount, RuleKey};
+use contiv_datapath_abi::flow::{Flow, FlowKey, Room, Taken};
+use contiv_datapath_abi::maps;
+
+use super::Rig;
+
+impl Rig {
+    /// Rows of the table of connections.
+    pub(crate) const FLOWS: u32 = 8_192;
+    /// Rows of the crowd's.
+    pub(crate) const CROWD: u32 = 1_024;
+
+    /// The connection that a direction belongs to, wherever it lies.
+    pub(crate) fn flow(&mut self, key: &FlowKey) -> Option<Flow> {
+        let row = Row(key.row());
+        let mut found = [maps::FLOWS, maps::CROWD].into_iter().filter_map(|name| {
+            let table = self.hash::<FlowKey, Flow>(name);
+            table.get(&row, 0).ok()
+        });
+        found.next().map(|found| found.0)
+    }
+
+    /// Writes a connection where it lies.
+    pub(crate) fn set_flow(&mut self, key: &FlowKey, flow: Flow) {
+        let name = match flow.flags & Flow::CROWDED {
+            0 => maps::FLOWS,
+            _ => maps::CROWD,
+        };
+        self.hash::<FlowKey, Flow>(name)
+            .insert(Row(key.row()), Row(flow), 0)
+            .unwrap();
+    }
+
+    /// All rows of a table of connections.
+    pub(crate) fn flows(&mut self, name: &str) -> Vec<(FlowKey, Flow)> {
+        let table = self.hash::<FlowKey, Flow>(name);
+        let rows = table.iter().map(|row| row.unwrap());
+        rows.map(|(key, flow)| (key.0, flow.0)).collect()
+    }
+
+    /// What the tenant may have of the table.
+    pub(crate) fn share(&mut self, tenant: u32, share: u32) {
+        let mut rooms = self.array::<Room>(maps::FLOW_ROOM);
+        let room = Room {
+            share,
+            ..rooms.get(&tenant, 0).unwrap().0
+        };
+        rooms.set(tenant, Row(room), 0).unwrap();
+    }
+
+    pub(crate) fn taken(&mut self, tenant: u32) -> Taken {
+        let taken = self.array::<Taken>(maps::FLOWS_TAKEN);
+        taken.get(&tenant, 0).unwrap().0
+    }
+
+    /// What a rule has decided, in rows that are there and before.
+    pub(crate) fn counted(&mut self, rule: u32, staged: u32) -> RuleCount {
+        let key = RuleKey { rule, staged };
+        let live = self.flows(maps::FLOWS).into_iter();
+        let live = live.filter(|(_, flow)| flow.rule_keys().contains(&key));
+        let sum = live.fold(RuleCount::default(), |sum, (_, flow)| {
+            sum.plus(&flow.counted())
+        });
+        let map = self.programs.ebpf.map_mut(maps::RULE_COUNTS).unwrap();
+        let map = PerCpuHashMap::<_, Row<RuleKey>, Row<RuleCount>>::try_from(map).unwrap();
+        let counts = map.get(&Row(key), 0);
+        counts.map_or(sum, |counts| {
+            counts.iter().fold(sum, |sum, count| sum.plus(&count.0))
+        })
+    }
+}

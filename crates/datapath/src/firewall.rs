@@ -9,7 +9,8 @@
 //! 3. Endpoints of tenants other than the default one do not reach what listens on
 //!    the host, replies excepted. Their private addresses are the upper half of the
 //!    private subnet, so that no rule changes when an endpoint comes or goes.
-//! 4. Docker drops what it does not know, so its chain for users lets us through;
+//! 4. Containers behind other bridges do not reach the tunnel between hosts.
+//! 5. Docker drops what it does not know, so its chain for users lets us through;
 //!    a drop of ours holds all the same, since every table has its say.
 
 mod docker;
@@ -38,6 +39,9 @@ pub(crate) struct Rules {
     pub(crate) guests_ipv6: Ipv6Net,
     /// Bridges of other containers, which ours are kept out of.
     pub(crate) bridges: Vec<String>,
+    /// The tunnel's port, which those containers do not reach: they leave by the host's own
+    /// address, which other hosts believe.
+    pub(crate) tunnel_port: Option<u16>,
 }
 
 /// Keeps the rules as they should be, looking only as often as needed.

@@ -193,7 +193,7 @@ impl Plane {
         let after = failures.note(Look::take(&mut self.netlink));
         if let Some((door, look)) = door.zip(after) {
             failures.note(self.ensure_routes(&door, &look, desired));
-            failures.note(self.ensure_firewall(&door, &look));
+            failures.note(self.ensure_firewall(&door, &look, desired));
         }
         if desired.networks.values().any(|n| n.ipv6_subnet.is_some()) {
             failures.note(sysctl::forward_ipv6());

@@ -17,16 +17,17 @@ pub(crate) fn table(rules: &Rules) -> String {
         guests,
         guests_ipv6,
         bridges,
+        tunnel_port,
     } = rules;
-    let walled = if bridges.is_empty() {
-        String::new()
-    } else {
+    let (mut walled, mut tunnel) = (String::new(), String::new());
+    if !bridges.is_empty() {
         let names: Vec<String> = bridges.iter().map(|name| format!("\"{name}\"")).collect();
-        format!(
-            "iifname \"{DOOR}\" oifname {{ {} }} counter drop",
-            names.join(", ")
-        )
-    };
+        let names = names.join(", ");
+        walled = format!("iifname \"{DOOR}\" oifname {{ {names} }} counter drop");
+        if let Some(port) = tunnel_port {
+            tunnel = format!("iifname {{ {names} }} udp dport {port} counter drop");
+        }
+    }
     format!(
         "table inet contiv {{}}
 delete table inet contiv
@@ -41,6 +42,7 @@ table inet contiv {{
     oifname \"{DOOR}\" ct state established,related accept
     oifname \"{DOOR}\" counter drop
     {walled}
+    {tunnel}
   }}
   chain input {{
     type filter hook input priority filter; policy accept;

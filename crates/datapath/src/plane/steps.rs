@@ -157,7 +157,12 @@ impl Plane {
         door.ensure_routes(&mut self.netlink, &look.routes, &wanted)
     }
 
-    pub(super) fn ensure_firewall(&mut self, door: &Door, look: &Look) -> Result<(), Error> {
+    pub(super) fn ensure_firewall(
+        &mut self,
+        door: &Door,
+        look: &Look,
+        desired: &Desired,
+    ) -> Result<(), Error> {
         let Look { links, routes, .. } = look;
         // A bridge by which the host reaches other machines is a way to the world.
         let ways: BTreeSet<u32> = routes
@@ -174,6 +179,7 @@ impl Plane {
             private_ipv6: door.private.subnet_ipv6(),
             guests,
             guests_ipv6,
+            tunnel_port: desired.underlay.map(|underlay| underlay.udp_port),
             bridges: bridges.map(|link| link.name.clone()).collect(),
         };
         self.firewall.ensure(&rules)

@@ -32,6 +32,7 @@ mod policy_living_rules;
 mod policy_log;
 mod policy_staged;
 mod policy_stateful;
+mod policy_trace;
 mod ports;
 mod prune;
 mod release_of_live_address;

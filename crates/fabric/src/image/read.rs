@@ -22,6 +22,11 @@ impl Image {
         self.numbers.get(key).copied().unwrap_or_default()
     }
 
+    /// Every key of the store.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.numbers.keys().map(String::as_str)
+    }
+
     /// Who holds a lease; none when nobody does.
     pub fn lease(&self, name: &str) -> Option<&LeaseRecord> {
         self.leases.get(name)

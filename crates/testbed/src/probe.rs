@@ -69,7 +69,7 @@ impl Netns {
     }
 }
 
-fn verdict(error: &std::io::Error) -> Result<Reach> {
+pub(crate) fn verdict(error: &std::io::Error) -> Result<Reach> {
     match error.kind() {
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => Ok(Reach::Closed),
         ErrorKind::TimedOut | ErrorKind::WouldBlock => Ok(Reach::Filtered),

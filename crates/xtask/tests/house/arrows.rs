@@ -54,7 +54,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     // The proof stands beside the product: nothing of the product may use it.
     ("contiv-testbed", &[]),
-    ("contiv-bench", &["contiv-testbed"]),
+    (
+        "contiv-bench",
+        &[
+            "contiv-testbed",
+            "contiv-client",
+            "contiv-model",
+            "contiv-store",
+            "contiv-fabric",
+            "netmaster",
+        ],
+    ),
     (
         "contiv-e2e",
         &["contiv-testbed", "contiv-client", "contiv-model"],

@@ -3,9 +3,10 @@
 //! [`suite`] says what is compared and which bar ours has to meet; [`path`] builds the ways between
 //! two ends, [`load`] drives them, [`start`] times containers from the first API call to the first
 //! packet, [`agent`] looks at netplugin itself. [`run`] alternates all of them and fills
-//! [`readings`], which [`report`] turns into `REPORT.md`. Everything happens in namespaces of its
+//! [`readings`], which [`report`] turns into `REPORT.md`. [`addresses`] loads masters on etcd. Everything happens in namespaces of its
 //! own, and nothing here fails because a figure is bad: figures are read, not asserted.
 
+mod addresses;
 mod agent;
 mod load;
 mod machine;
@@ -62,6 +63,13 @@ fn main() -> ExitCode {
     } else {
         run::Plan::full(cli.rounds.into())
     };
+    if cli.only == Some(run::Part::Addresses) {
+        let (rounds, time) = match cli.quick {
+            true => (1, std::time::Duration::from_secs(2)),
+            false => (cli.rounds.into(), std::time::Duration::from_secs(5)),
+        };
+        return ended(addresses::run(rounds, time));
+    }
     if let Some(part) = cli.only {
         plan.restrict(part);
     }
@@ -69,6 +77,10 @@ fn main() -> ExitCode {
         true => run::bare(&plan),
         false => whole(&cli, &plan),
     };
+    ended(done)
+}
+
+fn ended(done: anyhow::Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -56,6 +56,7 @@ impl Plan {
         match part {
             Part::Traffic => self.starts = 0,
             Part::Starts => self.turns = 0,
+            Part::Addresses => {}
         }
     }
 }
@@ -65,6 +66,8 @@ impl Plan {
 pub(crate) enum Part {
     Traffic,
     Starts,
+    /// Addresses that masters on etcd give a second, printed and nothing else
+    Addresses,
 }
 
 /// Only the paths that need nothing but a kernel.

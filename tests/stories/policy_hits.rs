@@ -57,7 +57,10 @@ fn hits_are_what_was_sent_and_nothing_is_lost_over_restarts() -> Result<()> {
         let idle = table.lines().find(|line| line.contains("idle"));
         ensure!(idle.is_some_and(|line| line.contains("never")), "{table}");
         let unused = stage.netctl("policy hits counted --unused")?;
-        ensure!(unused.contains("idle") && !unused.contains("web"), "{unused}");
+        ensure!(
+            unused.contains("idle") && !unused.contains("web"),
+            "{unused}"
+        );
 
         stage.kill_agent();
         a.connects(b.ip, 8000)?;

@@ -50,7 +50,10 @@ fn a_logged_connection_is_told_with_all_names() -> Result<()> {
         ] {
             assert_eq!(text(&log, pointer), is, "{pointer} of {log}");
         }
-        assert_eq!((&log["protocol"], &log["to"]["port"]), (&6.into(), &8000.into()));
+        assert_eq!(
+            (&log["protocol"], &log["to"]["port"]),
+            (&6.into(), &8000.into())
+        );
 
         let drop = event(stage, "kind=drop&endpoint=log-ann")?;
         assert_eq!(text(&drop, "/reason"), "policy-in", "{drop}");

@@ -11,6 +11,7 @@
 
 mod access;
 mod address;
+mod answer;
 mod error;
 mod fabric;
 mod host;

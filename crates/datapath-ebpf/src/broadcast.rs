@@ -27,7 +27,7 @@ pub struct Announcer {
 }
 
 /// To the members of this host, and to those of others if the fabric floods.
-#[inline(never)]
+#[inline(always)]
 pub fn from_here(skb: &Skb, packet: &Packet, sender: &Endpoint) -> i32 {
     let announcer = Announcer {
         serial: sender.serial,

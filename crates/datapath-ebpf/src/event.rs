@@ -8,11 +8,12 @@ use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns};
 use contiv_datapath_abi::endpoint::{AddressKey, Endpoint};
 use contiv_datapath_abi::event::{End, Event, EventKind, Limit};
-use contiv_datapath_abi::flow::{Flow, FlowKey};
+use contiv_datapath_abi::flow::{Flow, FlowKey, Way};
 use contiv_datapath_abi::opening::{Fabric, Judgement, Opening, Remarks};
 use contiv_datapath_abi::packet::{
     self, ETHERNET, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Kind, Packet,
 };
+use contiv_datapath_abi::tunnel::is_remote;
 use contiv_datapath_abi::{Words, mapped};
 
 use crate::atomic;
@@ -109,7 +110,18 @@ fn know_flow(event: &mut Event, row: &mut FlowKey) {
         // SAFETY: if the row is taken by another flow meanwhile, the event tells of that one's rules.
         let flow = unsafe { &*flow };
         let way = flow.way(turned);
-        if way.sender == event.sender.serial {
+        // The host's program knows only who would have got it: the row says who of another host
+        // has sent it.
+        let known = if event.sender == End::NONE {
+            way.sender != Way::NOBODY && way.target == event.target.serial
+        } else {
+            way.sender == event.sender.serial
+        };
+        if known {
+            event.sender = End {
+                slot: flow.origin(turned),
+                serial: way.sender,
+            };
             event.opener_rule = flow.opener_rule;
             event.accepter_rule = flow.accepter_rule;
             if flow.is_reply(turned) {
@@ -141,16 +153,25 @@ fn know_flow(event: &mut Event, row: &mut FlowKey) {
 #[inline(never)]
 pub fn judged(judgement: &Judgement, opening: &Opening, length: u32, known: bool) {
     let Remarks { flags, .. } = judgement.remarks;
-    if flags & Remarks::LOG != 0 && may_tell(opening.slot, EventKind::Log) {
-        tell_connection(judgement, opening, length, known, EventKind::Log);
+    // Endpoints of other hosts have no budget here; it is that of whom they reach.
+    let slot = if is_remote(opening.slot) {
+        judgement.flow.forward.slot
+    } else {
+        opening.slot
+    };
+    if flags & Remarks::LOG != 0 && may_tell(slot, EventKind::Log) {
+        write_connection(judgement, opening, length, known, EventKind::Log);
+        tell_written(slot);
     }
-    if judgement.remarks.is_staged() && may_tell(opening.slot, EventKind::Staged) {
-        tell_connection(judgement, opening, length, known, EventKind::Staged);
+    if judgement.remarks.is_staged() && may_tell(slot, EventKind::Staged) {
+        write_connection(judgement, opening, length, known, EventKind::Staged);
+        tell_written(slot);
     }
 }
 
+/// Writes an event; the slot whose budget it takes from is one argument too many.
 #[inline(never)]
-fn tell_connection(
+fn write_connection(
     judgement: &Judgement,
     opening: &Opening,
     length: u32,
@@ -188,7 +209,14 @@ fn tell_connection(
     event.accepter_rule = flow.accepter_rule;
     event.staged_opener_rule = remarks.staged_opener_rule;
     event.staged_accepter_rule = remarks.staged_accepter_rule;
-    tell(event, opening.slot);
+}
+
+/// Tells the event that was written.
+#[inline(never)]
+fn tell_written(slot: u32) {
+    if let Some(EventRoom { event, .. }) = event_room() {
+        tell(event, slot);
+    }
 }
 
 fn limit(slot: u32, kind: u32) -> Option<*mut Limit> {

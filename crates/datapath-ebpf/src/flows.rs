@@ -91,13 +91,18 @@ fn add(rule: u32, staged: u32, packets: u64, bytes: u64, connections: u64) {
         return;
     }
     let key = RuleKey { rule, staged };
-    let mut found = RULE_COUNTS.get_ptr_mut(&key);
-    if found.is_none() {
-        // Another processor may be doing the same, and no room is no count.
-        let _ = RULE_COUNTS.insert(&key, &RuleCount::default(), BPF_NOEXIST as u64);
-        found = RULE_COUNTS.get_ptr_mut(&key);
+    if RULE_COUNTS.get_ptr(&key).is_none() {
+        let first = RuleCount {
+            packets,
+            bytes,
+            connections,
+        };
+        if RULE_COUNTS.insert(&key, &first, BPF_NOEXIST as u64).is_ok() {
+            return;
+        }
     }
-    if let Some(count) = found {
+    // Another processor may have been quicker; and no room is no count.
+    if let Some(count) = RULE_COUNTS.get_ptr_mut(&key) {
         // SAFETY: the value is this processor's alone, and no program interrupts another one here.
         unsafe {
             (*count).packets += packets;

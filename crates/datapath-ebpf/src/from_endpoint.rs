@@ -35,10 +35,7 @@ pub fn run(skb: &Skb) -> i32 {
         return drop(skb, &whose, Reason::UnknownInterface.code());
     };
     whose.serial = endpoint.serial;
-    let outcome = match sends(skb, slot, endpoint) {
-        Ok(outcome) => outcome,
-        Err(reason) => reason.code(),
-    };
+    let outcome = sends(skb, slot, endpoint);
     if outcome < 0 {
         drop(skb, &whose, outcome)
     } else {
@@ -46,36 +43,44 @@ pub fn run(skb: &Skb) -> i32 {
     }
 }
 
+/// Answers with a number, as all functions do that others are inlined into: the compiler would keep
+/// the empty half of a `Result` in a register, and the verifier refuses what was never written.
 #[inline(always)]
-fn sends(skb: &Skb, slot: u32, endpoint: &Endpoint) -> Result<i32, Reason> {
+fn sends(skb: &Skb, slot: u32, endpoint: &Endpoint) -> i32 {
     if endpoint.state != Endpoint::OPEN {
-        return Err(Reason::SenderClosed);
+        return Reason::SenderClosed.code();
     }
-    let link = packet::link(skb).ok_or(Reason::Malformed)?;
+    let Some(link) = packet::link(skb) else {
+        return Reason::Malformed.code();
+    };
     if link.source != mac_halves(&endpoint.mac) {
-        return Err(Reason::SpoofedMac);
+        return Reason::SpoofedMac.code();
     }
     match link.ethertype {
         ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => {}
-        ETHERTYPE_ARP => return Ok(answer::arp(skb, endpoint)),
-        _ => return Err(Reason::UnknownProtocol),
+        ETHERTYPE_ARP => return answer::arp(skb, endpoint),
+        _ => return Reason::UnknownProtocol.code(),
     }
     let mut place = MaybeUninit::uninit();
-    let packet = parse(skb, endpoint.tenant, link.ethertype, &mut place)?;
+    let packet = match parse(skb, endpoint.tenant, link.ethertype, &mut place) {
+        Ok(packet) => packet,
+        Err(reason) => return reason.code(),
+    };
     if !is_own(endpoint, packet) {
-        return Ok(without_address(skb, packet, endpoint));
+        return without_address(skb, packet, endpoint);
     }
-    if packet.kind != Kind::Whole
-        && let Some(outcome) = special(skb, packet, endpoint)
-    {
-        return Ok(outcome);
+    if packet.kind != Kind::Whole {
+        let outcome = special(skb, packet, endpoint);
+        if outcome != GOES_ON {
+            return outcome;
+        }
     }
     if packet.to_many() {
-        return Ok(broadcast::from_here(skb, packet, endpoint));
+        return broadcast::from_here(skb, packet, endpoint);
     }
-    let tenant = TENANTS
-        .get(endpoint.tenant)
-        .ok_or(Reason::UnknownInterface)?;
+    let Some(tenant) = TENANTS.get(endpoint.tenant) else {
+        return Reason::UnknownInterface.code();
+    };
     packet.settle();
     if !packet.opens()
         && let Some(flow) = FLOWS.get_ptr_mut(&packet.key)
@@ -93,18 +98,18 @@ fn sends(skb: &Skb, slot: u32, endpoint: &Endpoint) -> Result<i32, Reason> {
                 {
                     // SAFETY: both are a row's.
                     unsafe { touch(skb, packet, flow, way) };
-                    return enter(skb, target);
+                    return enter(skb, target).unwrap_or_else(Reason::code);
                 }
                 target.serial == to.target
             } else {
                 tunnel::is_current(to.slot, to.target)
             };
             if is_there && (to.delivery != Flow::DENIED || !is_forgotten(known, packet)) {
-                return Ok(along(skb, packet, endpoint, flow));
+                return along(skb, packet, endpoint, flow);
             }
         }
     }
-    Ok(first(skb, packet, endpoint, slot))
+    first(skb, packet, endpoint, slot)
 }
 
 /// Reads the headers into a place that is not cleared before, since every packet would pay for that.
@@ -142,8 +147,8 @@ fn is_own(endpoint: &Endpoint, packet: &Packet) -> bool {
     packet.key.source == own(endpoint, packet.v6) && packet.key.source != Words::default()
 }
 
-/// The few packets that come from no address, or from that of the link.
-#[inline(never)]
+/// The few packets that come from no address, or from that of the link. Inlined, as [`first`] is.
+#[inline(always)]
 fn without_address(skb: &Skb, packet: &Packet, endpoint: &Endpoint) -> i32 {
     let source = packet.key.source;
     let of_link = source.head() >> 22 == 0xfe80 >> 6;
@@ -157,25 +162,26 @@ fn without_address(skb: &Skb, packet: &Packet, endpoint: &Endpoint) -> i32 {
     }
 }
 
-/// Fragments, errors and neighbours; `None` if the packet goes on as any other.
-#[inline(never)]
-fn special(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint) -> Option<i32> {
-    match packet.kind {
-        Kind::Whole => None,
-        Kind::FirstFragment | Kind::LaterFragment => {
-            let outcome = fragment::follow(packet);
-            (outcome < 0).then_some(outcome)
-        }
-        Kind::Neighbour => Some(answer::solicitation(skb, endpoint)),
+/// No outcome of a packet: it goes on as any other.
+const GOES_ON: i32 = i32::MAX;
+
+/// Fragments, errors and neighbours. Inlined, as [`first`] is.
+#[inline(always)]
+fn special(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint) -> i32 {
+    let outcome = match packet.kind {
+        Kind::Whole => 0,
+        Kind::FirstFragment | Kind::LaterFragment => fragment::follow(packet),
+        Kind::Neighbour => return answer::solicitation(skb, endpoint),
         Kind::Error => {
             let destination = packet.key.destination;
             let outcome = errors::relate(skb, packet, &destination);
-            if outcome < 0 {
-                return Some(outcome);
+            if outcome >= 0 && !is_own(endpoint, packet) {
+                return Reason::UnrelatedError.code();
             }
-            (!is_own(endpoint, packet)).then_some(Reason::UnrelatedError.code())
+            outcome
         }
-    }
+    };
+    if outcome < 0 { outcome } else { GOES_ON }
 }
 
 /// A packet whose flow is not known, or not valid any more. Inlined, since the stack has no room for

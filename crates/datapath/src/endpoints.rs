@@ -15,7 +15,7 @@ mod serials;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use contiv_datapath_abi::endpoint::{AddressKey, Endpoint};
 
@@ -58,6 +58,20 @@ pub(crate) struct Local {
 }
 
 impl Local {
+    /// What the row holds the endpoint to be.
+    pub(crate) fn spec(&self) -> EndpointSpec {
+        let row = &self.row;
+        let ipv6 = Ipv6Addr::from(row.ipv6);
+        EndpointSpec {
+            tenant: row.tenant,
+            network: row.network,
+            group: row.group,
+            ipv4: Ipv4Addr::from(row.ipv4),
+            ipv6: (!ipv6.is_unspecified()).then_some(ipv6),
+            mac: row.mac,
+        }
+    }
+
     pub(crate) fn private_address(&self) -> Ipv4Addr {
         Ipv4Addr::from(self.row.private)
     }

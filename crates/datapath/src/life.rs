@@ -16,7 +16,7 @@ impl Plane {
     ///
     /// The pin of a map is made with it, and goes with it.
     pub fn counting_since(&self) -> Result<(String, u64), Error> {
-        let path = self.pins().map(maps::DROPS);
+        let path = self.pins().map(maps::RULE_TOTALS);
         let pin =
             std::fs::metadata(&path).map_err(Error::file(format!("look at {}", path.display())))?;
         let boot = std::fs::read_to_string(BOOT).map_err(Error::file(format!("read {BOOT}")))?;

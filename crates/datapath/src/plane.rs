@@ -62,6 +62,8 @@ pub struct EndpointFacts {
     pub private_address: Option<Ipv4Addr>,
     /// Dropped packets by reason.
     pub drops: BTreeMap<String, u64>,
+    /// What the kernel holds it to be.
+    pub spec: Option<EndpointSpec>,
 }
 
 /// What a link takes when there is none to ask.
@@ -270,6 +272,7 @@ impl Plane {
                 detached: names.contains(peer.as_str()),
                 private_address: Some(local.private_address()),
                 drops: drops.remove(&local.row.serial).unwrap_or_default(),
+                spec: Some(local.spec()),
             };
             all.insert(id.to_owned(), facts);
         }

@@ -1,6 +1,7 @@
 //! Decisions: a request and an image in, a transaction or a refusal out.
 
 mod address;
+mod adopt;
 mod apply;
 mod bootstrap;
 mod claim;
@@ -11,6 +12,7 @@ mod global;
 mod group;
 mod host;
 mod identity;
+mod lease;
 mod network;
 mod policy;
 mod prefixes;
@@ -19,6 +21,7 @@ mod settle;
 mod tenant;
 
 pub use address::{release_address, request_address};
+pub use adopt::{adopted, adoption, end_adoption};
 pub use apply::apply;
 pub use bootstrap::{Presets, bootstrap};
 pub use docker_network::{delete_docker_network, put_docker_network};
@@ -27,6 +30,7 @@ pub use global::{delete_global, put_global};
 pub use group::{delete_group, put_group};
 pub use host::{collect_boots, collect_host, hear_host, register_host};
 pub use identity::{Join, expel, found_admin, found_authority, join, put_token, rotate_admin};
+pub use lease::{drop_lease, fence, hold_lease};
 pub use network::{delete_network, put_network};
 pub use policy::{delete_policy, put_policy};
 pub use rule::{delete_rule, put_rule};

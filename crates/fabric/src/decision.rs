@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use contiv_store::{Compare, Transaction, Write};
+use contiv_store::{Compare, Transaction, Unchanged, Write};
 use serde::Serialize;
 
 use crate::image::Image;
@@ -33,6 +33,7 @@ impl<A> Decision<A> {
 pub(crate) struct Draft<'a> {
     image: &'a Image,
     compares: BTreeMap<String, u64>,
+    unchanged: Vec<Unchanged>,
     /// The later of two writes of one key stands; none deletes.
     writes: BTreeMap<String, Option<Bytes>>,
 }
@@ -42,6 +43,7 @@ impl<'a> Draft<'a> {
         Draft {
             image,
             compares: BTreeMap::new(),
+            unchanged: Vec::new(),
             writes: BTreeMap::new(),
         }
     }
@@ -51,6 +53,12 @@ impl<'a> Draft<'a> {
         let key = key.to_string();
         let number = self.image.number_of(&key);
         self.compares.insert(key, number);
+    }
+
+    /// Nothing may have been put from `first` to `last` since the image.
+    pub(crate) fn rely_on_range(&mut self, (first, last): (String, String)) {
+        let since = self.image.number();
+        self.unchanged.push(Unchanged { first, last, since });
     }
 
     /// Writes a record in place of what the image has.
@@ -79,6 +87,7 @@ impl<'a> Draft<'a> {
         };
         let transaction = Transaction {
             compares: self.compares.into_iter().map(compare).collect(),
+            unchanged: self.unchanged,
             writes: self.writes.into_iter().map(write).collect(),
             ..Transaction::default()
         };

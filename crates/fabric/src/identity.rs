@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::image::read;
+use crate::image::{json, read};
 
 /// A place below `/identity`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +109,15 @@ impl Identity {
             }
         }
         Ok(())
+    }
+
+    pub(crate) fn value(&self, place: &Place) -> Option<Bytes> {
+        match place {
+            Place::Authority => json(self.authority.as_ref()?),
+            Place::Admin => json(self.admin.as_ref()?),
+            Place::Token(id) => json(self.tokens.get(id)?),
+            Place::Certificate(host) => json(self.certificates.get(host)?),
+        }
     }
 
     pub(crate) fn delete(&mut self, place: &Place) {

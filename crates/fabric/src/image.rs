@@ -9,25 +9,28 @@ mod applied;
 mod ask;
 mod index;
 mod read;
+mod value;
 
 pub use addresses::AddressOwner;
 pub use applied::{Applied, Before};
+pub(crate) use value::json;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use contiv_ipam::Lane;
 use contiv_model::Invalid;
 use contiv_model::agent::DockerNetwork;
 use contiv_model::parsed::{ParsedGlobal, ParsedGroup, ParsedNetwork, ParsedPolicy, ParsedRule};
-use contiv_store::{Entry, Write};
+use contiv_store::{Entry, TICKETS, Write};
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::key::{Key, Numbered};
 use crate::record::{
-    Counter, EndpointRecord, GlobalRecord, GroupRecord, HostRecord, NetworkRecord, Owner,
-    PolicyRecord, RuleRecord, TenantRecord,
+    AdoptionRecord, Counter, EndpointRecord, GlobalRecord, GroupRecord, HostRecord, LeaseRecord,
+    NetworkRecord, Owner, PolicyRecord, RuleRecord, TenantRecord,
 };
 use addresses::Addresses;
 use index::Indexes;
@@ -69,6 +72,9 @@ pub struct Image {
     vlans: BTreeMap<u32, String>,
     vxlans: BTreeMap<u32, String>,
     identity: Identity,
+    leases: BTreeMap<String, LeaseRecord>,
+    adoption: Option<AdoptionRecord>,
+    lane: Option<Lane>,
     addresses: Addresses,
     indexes: Indexes,
 }
@@ -86,7 +92,7 @@ impl Image {
         Ok(image)
     }
 
-    /// Takes the writes of commit `number`; tells what they changed.
+    /// Takes the writes of commit `number`, or of a ticket's; tells what they changed.
     pub fn apply(&mut self, number: u64, writes: &[Write]) -> Result<Applied, Error> {
         let mut applied = Applied::default();
         for write in writes {
@@ -101,7 +107,9 @@ impl Image {
                 }
             }
         }
-        self.number = number;
+        if number < TICKETS {
+            self.number = number;
+        }
         Ok(applied)
     }
 
@@ -174,6 +182,10 @@ impl Image {
                     .insert(network, address, read(key, value)?, number);
             }
             Key::Identity(place) => self.identity.put(place, key, value)?,
+            Key::Lease(name) => {
+                self.leases.insert(name, read(key, value)?);
+            }
+            Key::Adoption => self.adoption = Some(read(key, value)?),
             Key::FabricGuard | Key::TenantGuard(_) | Key::NetworkGuard(_) | Key::PolicyGuard(_) => {
             }
         }
@@ -231,6 +243,14 @@ impl Image {
             }
             Key::Identity(place) => {
                 self.identity.delete(place);
+                return;
+            }
+            Key::Lease(name) => {
+                self.leases.remove(name);
+                return;
+            }
+            Key::Adoption => {
+                self.adoption = None;
                 return;
             }
             Key::FabricGuard | Key::TenantGuard(_) | Key::NetworkGuard(_) | Key::PolicyGuard(_) => {

@@ -17,14 +17,24 @@
 //! | `/tags/{vlan,vxlan}/TAG` | [`Owner`]: the network that has the tag |
 //! | `/addresses/NUMBER/ADDRESS` | [`AddressState`], below its network's number |
 //! | `/identity/…` | see [`Place`] |
+//! | `/leases/WORK` | [`LeaseRecord`] |
+//! | `/adoption` | [`AdoptionRecord`], after a restore |
 //! | `/guards/fabric`, `/guards/tenants/T`, `/guards/networks/NUMBER`, `/guards/policies/T:P` | [`Guard`] |
 //!
 //! A compare sees one key, yet "no group is in this network" is about keys that do
-//! not exist. So whatever adds to a network, a tenant or the list of networks also
-//! writes the *guard* of it, and whatever relies on what is absent there compares
-//! the guard. Of two such transactions that were decided on one image, the second
-//! is decided anew. The guard of a policy is written with each of its rules: its number is
+//! not exist. So whatever adds to a tenant, to the list of networks, or a group to a
+//! network, also writes the *guard* of it, and whatever relies on what is absent there
+//! compares the guard. Of two such transactions that were decided on one image, the second
+//! is decided anew.
+//!
+//! Addresses come by the thousand, from many masters, and each would wait for the others
+//! at such a guard. They only compare the guard of their network, so that none is given
+//! where a group was made or the network deleted meanwhile. Who relies on addresses that
+//! are absent compares their whole range instead ([`Key::addresses`]): keys of addresses
+//! are in the order of the addresses. The guard of a policy is written with each of its rules: its number is
 //! that of the policy's last change.
+
+mod place;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -36,8 +46,8 @@ use contiv_model::agent::Encap;
 use crate::identity::Place;
 #[allow(unused_imports, reason = "the table above links to them")]
 use crate::record::{
-    Counter, EndpointRecord, GlobalRecord, GroupRecord, Guard, HostRecord, NetworkRecord, Owner,
-    PolicyRecord, RuleRecord, TenantRecord,
+    AdoptionRecord, Counter, EndpointRecord, GlobalRecord, GroupRecord, Guard, HostRecord,
+    LeaseRecord, NetworkRecord, Owner, PolicyRecord, RuleRecord, TenantRecord,
 };
 
 /// A place in the store, parsed.
@@ -60,6 +70,8 @@ pub enum Key {
     /// An address of the network that has this number.
     Address(u32, IpAddr),
     Identity(Place),
+    Lease(String),
+    Adoption,
     FabricGuard,
     TenantGuard(String),
     NetworkGuard(u32),
@@ -119,8 +131,12 @@ impl fmt::Display for Key {
             Key::Counter(of) => write!(f, "/counters/{}", of.word()),
             Key::Tag(Encap::Vlan, tag) => write!(f, "/tags/vlan/{tag}"),
             Key::Tag(Encap::Vxlan, tag) => write!(f, "/tags/vxlan/{tag}"),
-            Key::Address(network, address) => write!(f, "/addresses/{network}/{address}"),
+            Key::Address(network, address) => {
+                write!(f, "/addresses/{network}/{}", place::text(*address))
+            }
             Key::Identity(place) => fmt::Display::fmt(place, f),
+            Key::Lease(name) => write!(f, "/leases/{name}"),
+            Key::Adoption => f.write_str("/adoption"),
             Key::FabricGuard => f.write_str("/guards/fabric"),
             Key::TenantGuard(name) => write!(f, "/guards/tenants/{name}"),
             Key::NetworkGuard(number) => write!(f, "/guards/networks/{number}"),
@@ -130,8 +146,18 @@ impl fmt::Display for Key {
 }
 
 impl Key {
+    /// The first and the last key that an address of the network can have.
+    pub fn addresses(network: u32) -> (String, String) {
+        // Comes after every digit.
+        let all = |end: &str| format!("/addresses/{network}/{end}");
+        (all(""), all("~"))
+    }
+
     /// The place that a key of the store names; none when it is not one of ours.
     pub fn parse(key: &str) -> Option<Key> {
+        if key == "/adoption" {
+            return Some(Key::Adoption);
+        }
         let mut parts = key.strip_prefix('/')?.splitn(3, '/');
         let (first, second, third) = (parts.next()?, parts.next()?, parts.next());
         let named = || third.map(str::to_owned);
@@ -153,8 +179,9 @@ impl Key {
             ("counters", of) => Key::Counter(Numbered::parse(of)?),
             ("tags", "vlan") => Key::Tag(Encap::Vlan, number()?),
             ("tags", "vxlan") => Key::Tag(Encap::Vxlan, number()?),
-            ("addresses", network) => Key::Address(network.parse().ok()?, third?.parse().ok()?),
+            ("addresses", network) => Key::Address(network.parse().ok()?, place::parse(third?)?),
             ("identity", _) => Key::Identity(Place::parse(second, third)?),
+            ("leases", name) => Key::Lease(name.to_owned()),
             ("guards", "fabric") => Key::FabricGuard,
             ("guards", "tenants") => Key::TenantGuard(named()?),
             ("guards", "networks") => Key::NetworkGuard(number()?),
@@ -192,6 +219,8 @@ mod tests {
             Key::Identity(Place::Admin),
             Key::Identity(Place::Token("0a".into())),
             Key::Identity(Place::Certificate("h/1".into())),
+            Key::Lease("sweep".into()),
+            Key::Adoption,
             Key::FabricGuard,
             Key::TenantGuard("blue".into()),
             Key::NetworkGuard(7),

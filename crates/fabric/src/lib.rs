@@ -16,7 +16,8 @@
 //! transaction compares every key that its decision relied on, so a decision on an
 //! old image is never committed; it is decided again on the newer one. Requests that
 //! take the lowest free address meet there, so deciding one after the other, each on
-//! the image with the commit before it, spares them the race.
+//! the image with the commit before it, spares them the race; masters that meet each
+//! other look in a [`Lane`] of their own first.
 
 mod decide;
 mod decision;
@@ -33,12 +34,14 @@ mod view;
 #[cfg(test)]
 mod world;
 
+pub use contiv_ipam::Lane;
 pub use decide::{
-    Join, Presets, apply, bootstrap, collect_boots, collect_host, delete_docker_network,
-    delete_endpoint, delete_global, delete_group, delete_network, delete_policy, delete_rule,
-    delete_tenant, expel, expire, found_admin, found_authority, hear_host, join,
-    put_docker_network, put_endpoint, put_global, put_group, put_network, put_policy, put_rule,
-    put_tenant, put_token, register_host, release_address, request_address, rotate_admin, settle,
+    Join, Presets, adopted, adoption, apply, bootstrap, collect_boots, collect_host,
+    delete_docker_network, delete_endpoint, delete_global, delete_group, delete_network,
+    delete_policy, delete_rule, delete_tenant, drop_lease, end_adoption, expel, expire, fence,
+    found_admin, found_authority, hear_host, hold_lease, join, put_docker_network, put_endpoint,
+    put_global, put_group, put_network, put_policy, put_rule, put_tenant, put_token, register_host,
+    release_address, request_address, rotate_admin, settle,
 };
 pub use decision::{Decided, Decision};
 pub use error::Error;

@@ -3,6 +3,7 @@
 //! The record of an address is [`contiv_ipam::AddressState`], that of a Docker network
 //! [`contiv_model::agent::DockerNetwork`].
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use contiv_model::agent::{EndpointView, Mac};
@@ -156,6 +157,23 @@ pub struct Owner {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
     pub last: u32,
+}
+
+/// Who does work that is to be done once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseRecord {
+    /// The life of a master.
+    pub holder: String,
+    /// Counts renewals.
+    pub turn: u64,
+}
+
+/// Whom a restored store waits for before it gives addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdoptionRecord {
+    pub hosts: BTreeSet<String>,
+    /// Milliseconds since 1970.
+    pub until: u64,
 }
 
 /// Written to make decisions on what is absent collide; says nothing.

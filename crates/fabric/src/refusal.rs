@@ -13,6 +13,8 @@ pub enum Kind {
     NotFound,
     /// It stands against what exists: change that first.
     Conflict,
+    /// As a conflict, but one that goes by: hosts are still to hear of an endpoint's end.
+    Draining,
     /// The requester has not proved that it may.
     Denied,
     /// The object is not, or no longer, the one that the requester saw.
@@ -37,6 +39,10 @@ impl Refusal {
 
     pub(crate) fn not_found(message: impl fmt::Display) -> Refusal {
         Refusal::new(Kind::NotFound, "", message)
+    }
+
+    pub(crate) fn draining(field: &str, message: impl fmt::Display) -> Refusal {
+        Refusal::new(Kind::Draining, field, message)
     }
 
     pub(crate) fn conflict(field: &str, message: impl fmt::Display) -> Refusal {

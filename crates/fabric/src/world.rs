@@ -181,6 +181,13 @@ impl World {
                 return Err(compare.key.clone());
             }
         }
+        for range in &transaction.unchanged {
+            let within = range.first.clone()..=range.last.clone();
+            let mut entries = self.entries.range(within);
+            if entries.any(|(_, entry)| entry.number > range.since) {
+                return Err(range.first.clone());
+            }
+        }
         Ok(())
     }
 

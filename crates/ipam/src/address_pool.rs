@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use crate::family::{Family, bits};
+use crate::lane::Lane;
 use crate::range_set::RangeSet;
 
 /// A range of addresses of one family, without what belongs to others. Which of them
@@ -71,6 +72,23 @@ impl AddressPool {
                 return Some(self.family.address(own));
             }
             candidate = own;
+        }
+    }
+
+    /// The lowest of its addresses in a lane that is not in `used`.
+    pub fn lowest_in_lane(&self, used: &RangeSet, lane: &Lane) -> Option<IpAddr> {
+        let mut candidate = self.first;
+        loop {
+            let free = used.lowest_missing_from(candidate)?;
+            let own = self.carved.lowest_missing_from(free)?;
+            let ours = lane.lowest_from(own)?;
+            if ours > self.last {
+                return None;
+            }
+            if ours == free {
+                return Some(self.family.address(ours));
+            }
+            candidate = ours;
         }
     }
 }

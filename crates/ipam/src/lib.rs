@@ -8,6 +8,7 @@
 mod address_pool;
 mod address_state;
 mod family;
+mod lane;
 mod number_pool;
 mod range_set;
 mod refusal;
@@ -15,6 +16,7 @@ mod refusal;
 pub use address_pool::AddressPool;
 pub use address_state::AddressState;
 pub use family::{Family, bits};
+pub use lane::Lane;
 pub use number_pool::NumberPool;
 pub use range_set::RangeSet;
 pub use refusal::Refusal;

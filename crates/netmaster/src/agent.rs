@@ -5,6 +5,8 @@ mod join;
 mod questions;
 mod stream;
 
+use std::time::Duration;
+
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post, put};
@@ -15,13 +17,20 @@ use contiv_model::agent::{
     EventBatch, HitsReport, HostStatus, Register, Registered, Reported, STREAM_VERSION,
 };
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
 use crate::api::{Document, Problem, Shared, now};
 use crate::collect::collect_earlier;
 use crate::door::{Caller, own_endpoints};
+use crate::error::Error;
+use crate::ledger::Granted;
 
 /// A report names every endpoint of the host, with its labels.
 const MAX_MESSAGE: usize = 16 << 20;
+
+/// Hosts say within this time that they have heard of an endpoint's end, if they are there; a
+/// host that asks goes on to the next master before long.
+const DRAIN: Duration = Duration::from_secs(1);
 
 /// Longer names are no host's.
 const MAX_NAME: usize = 253;
@@ -122,7 +131,7 @@ async fn request_address(
     check_name(&host)?;
     let time = now();
     let decide = |image: &_| fabric::request_address(image, time, &host, &request);
-    let granted = shared.ledger.decide(decide).await?;
+    let granted = after_drain(&shared, decide).await?;
     tracing::debug!(host, address = %granted.answer.address, "address granted");
     Ok(Json(granted.answer))
 }
@@ -147,7 +156,7 @@ async fn put_endpoint(
     check_own(&shared, &caller, &host, [&id])?;
     let time = now();
     let decide = |image: &_| fabric::put_endpoint(image, time, &host, &id, &request);
-    let granted = shared.ledger.decide(decide).await?;
+    let granted = after_drain(&shared, decide).await?;
     tracing::info!(host, endpoint = id, address = %granted.answer.ipv4, "endpoint");
     Ok(Json(EndpointGrant {
         endpoint: granted.answer,
@@ -232,6 +241,28 @@ fn named(reports: &HostReports, mut batch: EventBatch) -> EventBatch {
         }
     }
     batch
+}
+
+/// Decides, and waits a little for an address that drains: a container that starts anew
+/// asks for the one it just had, while other hosts are still to hear that it ended.
+async fn after_drain<A>(
+    shared: &Shared,
+    decide: impl Fn(&fabric::Image) -> fabric::Decided<A>,
+) -> Result<Granted<A>, Error> {
+    let deadline = Instant::now() + DRAIN;
+    let mut progress = shared.ledger.progress();
+    loop {
+        progress.mark_unchanged();
+        match shared.ledger.decide(&decide).await {
+            Err(Error::Refused(refusal)) if refusal.kind == fabric::Kind::Draining => {
+                let freed = timeout_at(deadline, progress.changed()).await;
+                if freed.is_err() {
+                    return Err(Error::Refused(refusal));
+                }
+            }
+            decided => return decided,
+        }
+    }
 }
 
 fn heard(shared: &Shared) -> Json<Reported> {

@@ -36,10 +36,11 @@ mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use contiv_fabric::record::Stamp;
@@ -128,6 +129,21 @@ pub(crate) async fn no_such_path(uri: axum::http::Uri) -> Problem {
         uri.path()
     ))
 }
+
+/// An answer from memory is as old as the last word of the store; a store that is one
+/// master's alone has no age. What is younger than this is as good as new.
+const YOUNG: Duration = Duration::from_secs(3);
+
+/// Says in a header how old an answer is, in seconds, when the store cannot be heard.
+pub(crate) fn tell_age(age: Duration, mut response: Response) -> Response {
+    if age > YOUNG {
+        let seconds = HeaderValue::from(age.as_secs());
+        response.headers_mut().insert(STATE_AGE, seconds);
+    }
+    response
+}
+
+const STATE_AGE: &str = "contiv-state-age";
 
 /// Gives the answer to a method that a path does not have the form of every other refusal.
 /// The router adds the header that says which ones it has.

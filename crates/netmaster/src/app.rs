@@ -31,6 +31,7 @@ use crate::collect::Collector;
 use crate::config::{Config, FwdMode, Infra};
 use crate::door::{Door, Peer, admit};
 use crate::hosts::Hosts;
+use crate::lease::Lease;
 use crate::ledger::Ledger;
 use crate::listen::Listen;
 use crate::metrics::Metrics;
@@ -97,6 +98,7 @@ impl App {
         let sweeper = Sweeper {
             ledger: Arc::clone(&ledger),
             hosts: Arc::clone(&hosts),
+            lease: Lease::new(Arc::clone(&ledger), "sweep", hosts.life()),
         };
         tracker.spawn(sweeper.run(stop.clone()));
         let collector = Collector {
@@ -232,6 +234,7 @@ async fn accompany(State(shared): State<Shared>, request: Request, next: Next) -
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "", message).into_response()
         }
     };
+    let response = api::tell_age(shared.ledger.store().age(), response);
     let (status, took) = (response.status().as_u16(), begin.elapsed());
     tracing::debug!(method, route, status, ?took, "served");
     shared

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::listen::Listen;
 
-pub use store::{StoreCredentials, StoreOptions, StorePlace};
+pub use store::{MigrateOptions, SnapshotCommand, StoreCredentials, StoreOptions, StorePlace};
 
 /// Control plane of Contiv: one REST API for what operators intend, one stream per host.
 #[derive(Clone, Debug, Parser)]
@@ -147,6 +147,13 @@ pub enum Command {
     /// Make tokens, asking the netmaster that runs on this machine
     #[command(subcommand)]
     Token(TokenCommand),
+
+    /// Copy everything to a file, and back
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
+
+    /// Move everything to another store; the first one is closed
+    Migrate(MigrateOptions),
 }
 
 /// The tokens that there are.

@@ -16,17 +16,20 @@
 mod committed;
 mod head;
 
+mod lane;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use contiv_fabric::{Decided, Image};
 use contiv_model::agent::Revision;
-use contiv_store::{Following, Outcome, Store};
+use contiv_store::{Following, Outcome, Store, TICKETS};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 pub use committed::{Committed, Since};
 use head::Head;
+use lane::Lanes;
 
 use crate::error::Error;
 use crate::metrics::Metrics;
@@ -46,6 +49,9 @@ pub struct Ledger {
     store: Arc<dyn Store>,
     committed: RwLock<Committed>,
     head: Mutex<Head>,
+    lanes: Mutex<Lanes>,
+    /// Held by everybody who decides, or alone by who must not build on what is on its way.
+    gate: tokio::sync::RwLock<()>,
     progress: watch::Sender<Progress>,
     metrics: Arc<Metrics>,
 }
@@ -56,6 +62,8 @@ pub struct Progress {
     pub revision: Revision,
     /// Changes when what was on its way turned out otherwise.
     generation: u64,
+    /// Everything up to this ticket is durable, or has failed.
+    settled: u64,
 }
 
 /// A granted request, durable.
@@ -68,9 +76,25 @@ pub struct Granted<A> {
 
 /// What one look at the head gave.
 enum Step<'a, A> {
-    /// Nothing to write: an answer, or a refusal.
-    Said(Result<A, Error>),
-    Commit(contiv_store::Waiting<'a, Outcome>, A),
+    /// Nothing to write: an answer, or a refusal, that rests on everything up to a ticket.
+    Said(Result<A, Error>, u64),
+    Commit(contiv_store::Waiting<'a, Outcome>, A, Sent<'a>),
+    /// It rests on what is absent in a range, and something of ours is on its way there.
+    Alone,
+}
+
+/// A transaction on its way. Who does not wait for its end any more takes it off the head.
+struct Sent<'a> {
+    ledger: &'a Ledger,
+    ticket: u64,
+    /// What it compared, to see when a winner's commit has come.
+    compares: Vec<contiv_store::Compare>,
+}
+
+impl Drop for Sent<'_> {
+    fn drop(&mut self) {
+        self.ledger.discard(self.ticket);
+    }
 }
 
 impl Ledger {
@@ -84,11 +108,14 @@ impl Ledger {
         let progress = Progress {
             revision: committed.revision(),
             generation: 0,
+            settled: 0,
         };
         let ledger = Arc::new(Ledger {
             store,
             committed: RwLock::new(committed),
-            head: Mutex::default(),
+            head: Mutex::new(Head::new(first_ticket())),
+            lanes: Mutex::default(),
+            gate: tokio::sync::RwLock::default(),
             progress: watch::Sender::new(progress),
             metrics,
         });
@@ -117,11 +144,13 @@ impl Ledger {
 
     /// Decides and commits.
     ///
-    /// 1. The decision is made on the head. What it writes is put on the head at once and
-    ///    goes to the store before anybody else decides.
+    /// 1. The decision is made on the head. What it writes is put on the head at once, under
+    ///    a ticket, and goes to the store before anybody else decides.
     /// 2. A refusal, or an answer that needs no write, may rest on what is not durable
     ///    yet: it is given when that is, and made anew when that fails.
-    /// 3. A lost race is decided again on the newer image, [`TRIES`] times at most.
+    /// 3. A decision that rests on what is absent in a range is made when nothing of ours is
+    ///    on its way: a ticket has no place among the numbers that the range is compared with.
+    /// 4. A lost race is decided again on the newer image, [`TRIES`] times at most.
     pub async fn decide<A>(
         &self,
         decide: impl Fn(&Image) -> Decided<A>,
@@ -130,67 +159,96 @@ impl Ledger {
             if attempt > 0 {
                 self.metrics.again.inc();
             }
-            let (generation, number, step) = self.step(&decide)?;
-            match step {
-                Step::Said(said) => {
-                    if self.settle(generation, number).await {
-                        let revision = self.progress.borrow().revision;
-                        return said.map(|answer| Granted { answer, revision });
-                    }
+            let together = self.gate.read().await;
+            let (generation, step) = self.step(&decide)?;
+            let granted = match step {
+                Step::Alone => {
+                    drop(together);
+                    let _alone = self.gate.write().await;
+                    let (generation, step) = self.step(&decide)?;
+                    self.take(generation, step).await?
                 }
-                Step::Commit(waiting, answer) => match waiting.await {
-                    Ok(Outcome::Committed(at)) => {
-                        if at != number {
-                            self.discard(generation);
-                        }
-                        let revision = self.reach(at).await;
-                        return Ok(Granted { answer, revision });
-                    }
-                    Ok(Outcome::Conflict { key }) => {
-                        tracing::debug!(key, number, "a race was lost");
-                        let before = self.progress.borrow().revision.number;
-                        self.discard(generation);
-                        self.past(before).await;
-                    }
-                    Err(error) => {
-                        self.discard(generation);
-                        return Err(error.into());
-                    }
-                },
+                step => self.take(generation, step).await?,
+            };
+            if let Some(granted) = granted {
+                return Ok(granted);
             }
         }
         Err(Error::Busy)
     }
 
-    fn step<A>(
-        &self,
-        decide: impl Fn(&Image) -> Decided<A>,
-    ) -> Result<(u64, u64, Step<'_, A>), Error> {
+    fn step<A>(&self, decide: impl Fn(&Image) -> Decided<A>) -> Result<(u64, Step<'_, A>), Error> {
         let mut head = self.head();
+        head.set_lane(self.lanes().now());
         let image = head.image(|| self.read().image().clone());
         let step = match decide(image) {
-            Err(refusal) => Step::Said(Err(refusal.into())),
-            Ok(decision) if decision.is_settled() => Step::Said(Ok(decision.answer)),
+            Err(refusal) => Step::Said(Err(refusal.into()), head.last()),
+            Ok(decision) if decision.is_settled() => Step::Said(Ok(decision.answer), head.last()),
+            Ok(decision) if !decision.transaction.unchanged.is_empty() && head.is_ahead() => {
+                Step::Alone
+            }
             Ok(decision) => {
-                if let Err(error) = head.push(decision.transaction.writes.clone()) {
-                    head.reset();
-                    return Err(error);
+                let mut transaction = decision.transaction;
+                match head.push(&mut transaction.writes) {
+                    Ok(ticket) => transaction.ticket = ticket,
+                    Err(error) => {
+                        head.reset();
+                        return Err(error);
+                    }
                 }
+                let sent = Sent {
+                    ledger: self,
+                    ticket: transaction.ticket,
+                    compares: transaction.compares.clone(),
+                };
                 // Sent under the lock: the order of decisions is the order of commits.
-                let waiting = self.store.commit(decision.transaction);
-                Step::Commit(waiting, decision.answer)
+                let waiting = self.store.commit(transaction);
+                Step::Commit(waiting, decision.answer, sent)
             }
         };
-        Ok((head.generation(), head.number(), step))
+        Ok((head.generation(), step))
     }
 
-    /// Waits until everything up to `number` is durable; false when it turned out otherwise.
-    async fn settle(&self, generation: u64, number: u64) -> bool {
+    /// Waits for what a step leads to; none when it has to be decided anew.
+    async fn take<A>(
+        &self,
+        generation: u64,
+        step: Step<'_, A>,
+    ) -> Result<Option<Granted<A>>, Error> {
+        match step {
+            Step::Alone => Ok(None),
+            Step::Said(said, ticket) => {
+                if !self.settle(generation, ticket).await {
+                    return Ok(None);
+                }
+                let revision = self.progress.borrow().revision;
+                said.map(|answer| Some(Granted { answer, revision }))
+            }
+            Step::Commit(waiting, answer, sent) => match waiting.await {
+                Ok(Outcome::Committed(at)) => {
+                    let revision = self.reach(at).await;
+                    Ok(Some(Granted { answer, revision }))
+                }
+                Ok(Outcome::Conflict { key }) => {
+                    tracing::debug!(key, "a race was lost");
+                    self.lanes().met(&key);
+                    self.discard(sent.ticket);
+                    self.past(&sent, &key).await;
+                    Ok(None)
+                }
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    /// Waits until everything up to `ticket` is durable; false when it turned out otherwise.
+    async fn settle(&self, generation: u64, ticket: u64) -> bool {
         let mut progress = self.progress.subscribe();
-        let settled = |p: &Progress| p.revision.number >= number || p.generation != generation;
+        self.tell();
+        let settled = |p: &Progress| p.settled >= ticket || p.generation != generation;
         // The sender lives as long as self: the wait cannot fail.
         let now = progress.wait_for(settled).await.map(|p| *p);
-        now.is_ok_and(|p| p.revision.number >= number)
+        now.is_ok_and(|p| p.generation == generation)
     }
 
     /// Waits until the committed image has commit `number`.
@@ -201,22 +259,55 @@ impl Ledger {
         Revision { epoch, number }
     }
 
-    /// Waits a little for a commit after `number`.
-    async fn past(&self, number: u64) {
+    /// Waits until this master knows what another one has told already, for a while at most;
+    /// says whether it does.
+    pub async fn catch_up(&self, revision: Revision, patience: Duration) -> bool {
         let mut progress = self.progress.subscribe();
-        let newer = progress.wait_for(|p| p.revision.number > number);
-        let _ = timeout(WINNER, newer).await;
+        let there = progress.wait_for(|p| p.revision >= revision);
+        timeout(patience, there).await.is_ok()
     }
 
-    /// What was decided on the head of this generation cannot stand.
-    fn discard(&self, generation: u64) {
-        let now = {
+    /// Waits a little until the commit has come that was faster.
+    async fn past(&self, sent: &Sent<'_>, key: &str) {
+        let compared = sent.compares.iter().find(|compare| compare.key == key);
+        let number = compared.map_or(0, |compare| compare.number);
+        let newer = |_: &Progress| self.read().image().number_of(key) != number;
+        let mut progress = self.progress.subscribe();
+        let _ = timeout(WINNER, progress.wait_for(newer)).await;
+    }
+
+    /// What was sent under this ticket cannot stand, or is not waited for.
+    fn discard(&self, ticket: u64) {
+        let failed = {
             let mut head = self.head();
-            head.forget(generation);
-            head.generation()
+            let committed = self.read();
+            head.fail(ticket, committed.image())
         };
-        self.progress
-            .send_if_modified(|p| std::mem::replace(&mut p.generation, now) != now);
+        if let Err(error) = failed {
+            tracing::debug!(%error, "the head is forgotten");
+            self.head().reset();
+        }
+        self.tell();
+    }
+
+    fn tell(&self) {
+        // Read inside: of two who tell at once, the later one does not tell what was before.
+        self.progress.send_if_modified(|before| {
+            let (generation, settled) = {
+                let head = self.head();
+                (head.generation(), head.settled())
+            };
+            let now = Progress {
+                revision: self.read().revision(),
+                generation,
+                settled,
+            };
+            std::mem::replace(before, now) != now
+        });
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn head(&self) -> MutexGuard<'_, Head> {
@@ -251,30 +342,34 @@ impl Follower {
             tracing::info!(revision = %anew.revision(), "following the store anew");
             *self.write() = anew;
             self.ledger.head().reset();
-            self.tell();
+            self.ledger.tell();
         }
     }
 
     fn take(&self, commit: &Arc<contiv_store::Commit>) -> Result<(), Error> {
         self.write().take(commit)?;
-        self.ledger.head().confirm(commit);
-        self.tell();
+        {
+            let mut head = self.ledger.head();
+            let committed = self.ledger.read();
+            if let Err(error) = head.take(commit, committed.image()) {
+                tracing::debug!(%error, "the head is forgotten");
+                head.reset();
+            }
+        }
+        self.ledger.tell();
         Ok(())
-    }
-
-    fn tell(&self) {
-        let revision = self.ledger.read().revision();
-        let generation = self.ledger.head().generation();
-        self.ledger.progress.send_replace(Progress {
-            revision,
-            generation,
-        });
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Committed> {
         let committed = &self.ledger.committed;
         committed.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tickets of masters on one store do not meet.
+fn first_ticket() -> u64 {
+    let (high, _) = uuid::Uuid::new_v4().as_u64_pair();
+    TICKETS | (high >> 1 & !0xffff_ffff)
 }
 
 #[cfg(test)]

@@ -15,12 +15,15 @@ mod error;
 mod events;
 mod hits;
 mod hosts;
+mod lease;
 mod ledger;
 mod listen;
 mod metrics;
+pub mod migrate;
 mod notify;
 mod origin;
 mod questions;
+pub mod snapshot;
 mod storage;
 mod sweep;
 pub mod token;
@@ -28,8 +31,8 @@ pub mod token;
 pub use api::document;
 pub use app::{App, BadOption};
 pub use config::{
-    Command, Config, FwdMode, Infra, NetMode, StoreCredentials, StoreOptions, StorePlace,
-    TokenCommand,
+    Command, Config, FwdMode, Infra, MigrateOptions, NetMode, SnapshotCommand, StoreCredentials,
+    StoreOptions, StorePlace, TokenCommand,
 };
 pub use error::Error;
 pub use events::Events;

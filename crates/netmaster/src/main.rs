@@ -36,6 +36,8 @@ fn run(config: Config) -> anyhow::Result<()> {
     runtime.block_on(async {
         match &config.command {
             Some(Command::Token(command)) => netmaster::token::run(&config, command).await,
+            Some(Command::Snapshot(command)) => netmaster::snapshot::run(&config, command).await,
+            Some(Command::Migrate(options)) => netmaster::migrate::run(&config, options).await,
             None => App::start(config).await?.run().await,
         }
     })

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contiv_fabric::{Decision, HostReports, expire, settle};
+use contiv_fabric::{Decision, HostReports, adopted, end_adoption, expire, settle};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::now;
 use crate::error::Error;
 use crate::hosts::Hosts;
+use crate::lease::Lease;
 use crate::ledger::Ledger;
 
 /// An engine makes an endpoint of an address within seconds of asking for it; it
@@ -24,6 +25,8 @@ const TICK: Duration = Duration::from_secs(1);
 pub(crate) struct Sweeper {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) hosts: Arc<Hosts>,
+    /// Of several masters one sweeps.
+    pub(crate) lease: Lease,
 }
 
 impl Sweeper {
@@ -34,24 +37,68 @@ impl Sweeper {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let ticked = tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return self.lease.release().await,
                 _ = tick.tick() => true,
                 changed = reports.changed() => match changed {
                     Ok(()) => false,
                     Err(_) => return,
                 },
             };
-            let swept = match ticked {
-                true => {
-                    self.hosts.notice_silence(Instant::now());
-                    self.expire(now()).await
-                }
-                false => self.settle().await,
+            if ticked {
+                self.hosts.notice_silence(Instant::now());
+            }
+            let swept = match (self.lease.hold(Instant::now()).await, ticked) {
+                (Err(error), _) => Err(error),
+                (Ok(false), _) => Ok(()),
+                (Ok(true), true) => self.tick().await,
+                (Ok(true), false) => self.settle().await,
             };
             if let Err(error) = swept {
                 tracing::warn!(%error, "addresses are not freed yet");
             }
         }
+    }
+
+    async fn tick(&self) -> Result<(), Error> {
+        self.expire(now()).await?;
+        self.settle().await?;
+        self.adopt(now()).await
+    }
+
+    /// Takes hosts off the list of those that a restored store waits for.
+    ///
+    /// A host has said what lives on it when it has applied a revision of this epoch and
+    /// reports no endpoint that is not registered.
+    async fn adopt(&self, now: u64) -> Result<(), Error> {
+        let done: Vec<String> = {
+            let committed = self.ledger.read();
+            let (image, epoch) = (committed.image(), committed.revision().epoch);
+            let Some(adoption) = image.adoption() else {
+                return Ok(());
+            };
+            let said = |reports: &HostReports, host: &str| {
+                let report = reports.hosts.get(host).filter(|r| r.applied.epoch == epoch);
+                let known = |id: &String| image.endpoint(id).is_some_and(|e| e.host == host);
+                report.is_some_and(|report| report.endpoints.keys().all(known))
+            };
+            let hosts = adoption.hosts.iter();
+            let gone = |host: &str| {
+                image.host(host).is_none() && image.endpoints_on(host).next().is_none()
+            };
+            self.hosts.read(|reports| {
+                let done = hosts.filter(|host| said(reports, host) || gone(host));
+                done.cloned().collect()
+            })
+        };
+        for host in done {
+            let awaited = self.ledger.decide(|image| adopted(image, &host)).await?;
+            tracing::info!(host, awaited = ?awaited.answer, "adopted what lives on a host");
+        }
+        let late = self.ledger.decide(|image| end_adoption(image, now)).await?;
+        if !late.answer.is_empty() {
+            tracing::warn!(hosts = ?late.answer, "not waited for any longer");
+        }
+        Ok(())
     }
 
     async fn expire(&self, now: u64) -> Result<(), Error> {
@@ -62,7 +109,7 @@ impl Sweeper {
         }
         let decide = |image: &_| {
             Ok(Decision {
-                transaction: expire(image, before),
+                transaction: self.lease.fence(image, expire(image, before)),
                 answer: (),
             })
         };
@@ -80,7 +127,7 @@ impl Sweeper {
         }
         let decide = |image: &_| {
             Ok(Decision {
-                transaction: settle(image, &applied),
+                transaction: self.lease.fence(image, settle(image, &applied)),
                 answer: (),
             })
         };
@@ -115,6 +162,7 @@ mod tests {
         let sweeper = Sweeper {
             ledger: Arc::clone(&ledger),
             hosts: Arc::default(),
+            lease: Lease::new(Arc::clone(&ledger), "sweep", "m"),
         };
         let in_use = || ledger.read().image().addresses().count();
         sweeper.expire(5_000 + 60_000).await.unwrap();

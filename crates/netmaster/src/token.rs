@@ -39,6 +39,11 @@ pub async fn run(config: &Config, command: &TokenCommand) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// A snapshot of everything, by the netmaster that runs on this machine.
+pub(crate) async fn snapshot(config: &Config) -> anyhow::Result<String> {
+    Ok(client(config)?.get_text("/api/v1/snapshot/").await?)
+}
+
 /// By the plain loopback where it is served, else by TLS and the administrator's token.
 fn client(config: &Config) -> anyhow::Result<Client> {
     let plain = config.listen_url.iter().find(|listen| !listen.secure);

@@ -197,6 +197,14 @@ impl App {
 
         {
             let (departures, replica) = (Arc::clone(&departures), Arc::clone(&replica));
+            let (host, stop) = (host.clone(), stop.clone());
+            tracker.spawn(async move {
+                let orphans = Arc::clone(&departures.orphans);
+                orphans.run(host, &replica, &departures, stop).await;
+            });
+        }
+        {
+            let (departures, replica) = (Arc::clone(&departures), Arc::clone(&replica));
             let (plane, host, stop) = (plane.clone(), host.clone(), stop.clone());
             tracker.spawn(async move { departures.run(plane, host, &replica, stop).await });
         }

@@ -84,6 +84,8 @@ pub struct EndpointFacts {
     pub private_address: Option<Ipv4Addr>,
     /// Dropped packets by reason.
     pub drops: BTreeMap<String, u64>,
+    /// What the kernel holds it to be.
+    pub spec: Option<EndpointSpec>,
 }
 
 /// The one data plane of the agent. Its calls block for system calls only, so a

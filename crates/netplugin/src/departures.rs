@@ -6,7 +6,7 @@
 //! released it, and the mirror has heard so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contiv_client::HostClient;
@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::data_plane::SharedPlane;
+use crate::orphans::Orphans;
 use crate::replica::Replica;
 
 /// Between tries while something refuses or is away.
@@ -31,6 +32,8 @@ enum Stage {
 pub struct Departures {
     stages: Mutex<BTreeMap<String, Stage>>,
     more: Notify,
+    /// What comes in the place of endpoints that are going.
+    pub orphans: Arc<Orphans>,
 }
 
 impl Departures {
@@ -68,7 +71,7 @@ impl Departures {
                 Err(error) => tracing::warn!(endpoint = id, %error, "endpoint not removed yet"),
             }
         }
-        if stage(self) == Some(Stage::AtMaster) {
+        if stage(self) == Some(Stage::AtMaster) && !self.orphans.keeps(id) {
             match host.delete_endpoint(id).await {
                 Err(error) if !error.is_not_found() => {
                     tracing::warn!(endpoint = id, %error, "endpoint not released yet");

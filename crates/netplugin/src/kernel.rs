@@ -52,6 +52,7 @@ impl DataPlane for Kernel {
                 attachment,
                 private_address: facts.private_address,
                 drops: facts.drops,
+                spec: facts.spec,
             };
             (id, facts)
         });

@@ -95,6 +95,14 @@ impl Mirror {
         std::mem::take(&mut self.touched)
     }
 
+    /// Whether something that was touched may be gone.
+    pub(crate) fn has_lost(&self, touched: &Touched) -> bool {
+        match touched {
+            Touched::All => true,
+            Touched::Endpoints(ids) => ids.iter().any(|id| self.endpoint(id).is_none()),
+        }
+    }
+
     /// The revision that the objects are of.
     pub fn revision(&self) -> Revision {
         self.revision

@@ -122,25 +122,34 @@ impl Reconciler {
             // older picture, and so is not removed by one.
             let mut mirror = replica.read();
             let touched = mirror.take_touched();
+            let lost = mirror.has_lost(&touched);
             let remote = {
                 let mut remotes = remotes.lock().unwrap_or_else(PoisonError::into_inner);
                 remotes.follow(&mirror, touched, &host);
                 remotes.specs()
             };
+            let mut gone = departures.ids();
+            let orphans = &departures.orphans;
+            if lost {
+                let kernel = plane.endpoints()?;
+                orphans.notice(&mirror, &host, &kernel, &gone);
+            }
+            gone.extend(orphans.replaced());
             let around = Surroundings {
                 host,
                 mtu,
                 taken,
-                gone: departures.ids(),
+                gone,
                 tunnel,
                 remote,
-                orphans: Vec::new(),
+                orphans: orphans.views(&mirror),
             };
             let wanted = desired(&mirror, &around);
             drop(mirror);
             let lacks = plane.apply(&wanted.desired)?;
             let mut problems = wanted.problems;
             problems.extend(lacks.iter().filter_map(|l| problem(&replica.read(), l)));
+            problems.extend(departures.orphans.problems());
             let taken = around.taken;
             Ok::<_, Error>((Outcome { problems, taken }, lacks, mtu))
         });

@@ -57,6 +57,11 @@ impl Replica {
         }
     }
 
+    /// Has whoever follows the mirror look again, since something else is new.
+    pub(crate) fn look_again(&self) {
+        self.changes.send_modify(|n| *n += 1);
+    }
+
     /// The revision of the mirror.
     pub fn heard(&self) -> Revision {
         *self.heard.borrow()

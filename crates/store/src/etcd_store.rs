@@ -2,6 +2,7 @@
 
 mod batch;
 mod connect;
+mod contents;
 mod keys;
 mod members;
 mod meta;
@@ -10,6 +11,7 @@ mod place;
 mod pulse;
 mod staging;
 mod watch;
+mod whole;
 mod writer;
 
 use std::collections::BTreeSet;
@@ -134,6 +136,10 @@ impl Store for EtcdStore {
 
     fn age(&self) -> Duration {
         self.shared.state().heard.elapsed()
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     fn figures(&self) -> Figures {

@@ -35,6 +35,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         Duration::ZERO
     }
 
+    /// Whether other processes may use the store at the same time.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// What this process has done to the store.
     fn figures(&self) -> Figures;
 }

@@ -18,6 +18,7 @@ mod redb_store;
 mod schema;
 mod tickets;
 mod transaction;
+mod whole;
 
 pub use error::Error;
 pub use etcd_store::{EtcdPlace, EtcdStore};
@@ -26,3 +27,4 @@ pub use memory::MemoryStore;
 pub use redb_store::RedbStore;
 pub use schema::{Schema, Step};
 pub use transaction::{Compare, Entry, Outcome, TICKETS, Transaction, Unchanged, Write};
+pub use whole::Contents;

@@ -1,6 +1,7 @@
 //! The embedded store: one file, one writer.
 
 mod file;
+mod whole;
 mod writer;
 
 use std::path::Path;

@@ -47,7 +47,7 @@ pub use frames::FrameSocket;
 pub use host::{Host, bin};
 pub use http::{Reply, unix_request};
 pub use image::{BUSYBOX_IMAGE, busybox_tree};
-pub use maps::map_entries;
+pub use maps::{KernelMap, map_entries};
 pub use netns::Netns;
 pub use ping::Pings;
 pub use probe::Reach;

@@ -1,4 +1,4 @@
-//! How full the kernel's maps are, counted from outside of whoever fills them.
+//! The kernel's maps, counted and changed from outside of whoever fills them.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -7,8 +7,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
+const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
+const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
 const BPF_MAP_GET_NEXT_KEY: libc::c_long = 4;
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
@@ -35,7 +37,7 @@ struct MapInfo {
     flags: u32,
 }
 
-/// The kernel's `bpf_attr`, as the three commands below read it; unused bytes are zero.
+/// The kernel's `bpf_attr`, as the commands below read it; unused bytes are zero.
 #[repr(C, align(8))]
 #[derive(Debug, Default, Clone, Copy)]
 struct Attributes([u64; 8]);
@@ -57,6 +59,71 @@ pub fn map_entries(dir: &Path) -> Result<BTreeMap<String, usize>> {
         }
     }
     Ok(found)
+}
+
+/// A keyed map that was found by its pin's name.
+#[derive(Debug)]
+pub struct KernelMap {
+    pin: OwnedFd,
+    info: MapInfo,
+}
+
+impl KernelMap {
+    /// The map of this name that is pinned below `dir`.
+    pub fn below(dir: &Path, name: &str) -> Result<KernelMap> {
+        Self::find(dir, name)?.with_context(|| format!("no map {name} below {}", dir.display()))
+    }
+
+    fn find(dir: &Path, name: &str) -> Result<Option<KernelMap>> {
+        for entry in fs::read_dir(dir).with_context(|| format!("list {}", dir.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                if let Some(found) = Self::find(&path, name)? {
+                    return Ok(Some(found));
+                }
+                continue;
+            }
+            if path.file_name().is_none_or(|file| file != name) {
+                continue;
+            }
+            let Some(pin) = get(&path) else { continue };
+            if let Some(info) = info(&pin) {
+                return Ok(Some(KernelMap { pin, info }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Keys with their values; of a map that nobody changes meanwhile.
+    pub fn rows(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut keys = Vec::new();
+        walk(&self.pin, &self.info, |key| keys.push(key.to_vec()));
+        let value = |key: Vec<u8>| {
+            let mut value = vec![0_u8; self.info.value_size as usize];
+            let found = self.element(BPF_MAP_LOOKUP_ELEM, &key, &mut value);
+            found.then_some((key, value))
+        };
+        keys.into_iter().filter_map(value).collect()
+    }
+
+    /// Puts a row, in place of one that has the key.
+    pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        let mut value = value.to_vec();
+        let right = key.len() == self.info.key_size as usize
+            && value.len() == self.info.value_size as usize;
+        ensure!(right, "a row of another map");
+        let put = self.element(BPF_MAP_UPDATE_ELEM, key, &mut value);
+        ensure!(put, "the kernel refuses the row");
+        Ok(())
+    }
+
+    fn element(&self, command: libc::c_long, key: &[u8], value: &mut [u8]) -> bool {
+        let mut attributes = Attributes::default();
+        attributes.0[0] = u64::from(self.pin.as_raw_fd() as u32);
+        attributes.0[1] = key.as_ptr() as u64;
+        attributes.0[2] = value.as_mut_ptr() as u64;
+        bpf(command, &mut attributes) == 0
+    }
 }
 
 fn bpf(command: libc::c_long, attributes: &mut Attributes) -> libc::c_long {
@@ -90,8 +157,14 @@ fn info(pin: &OwnedFd) -> Option<MapInfo> {
     (bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attributes) == 0).then_some(info)
 }
 
-/// Walks over the keys. A key that goes in the middle starts the walk anew, so it is bounded.
 fn count(map: &OwnedFd, info: &MapInfo) -> usize {
+    let mut number = 0;
+    walk(map, info, |_| number += 1);
+    number
+}
+
+/// Walks over the keys. A key that goes in the middle starts the walk anew, so it is bounded.
+fn walk(map: &OwnedFd, info: &MapInfo, mut visit: impl FnMut(&[u8])) {
     let mut key = vec![0_u8; info.key_size as usize];
     let mut next = key.clone();
     let mut number = 0;
@@ -104,7 +177,7 @@ fn count(map: &OwnedFd, info: &MapInfo) -> usize {
             break;
         }
         std::mem::swap(&mut key, &mut next);
+        visit(&key);
         number += 1;
     }
-    number
 }

@@ -23,6 +23,14 @@ pub struct Connection {
     pub opener_rule: u32,
     /// The rule of the accepter's incoming policy; 0 where it was not asked.
     pub accepter_rule: u32,
+    /// The rule by which staged policies would decide otherwise for the opener; 0 for none.
+    pub staged_opener_rule: u32,
+    /// As above, for the accepter.
+    pub staged_accepter_rule: u32,
+    /// Packets of both directions, and their bytes from the IP header on; not counted here for
+    /// connections that their tenant has no room for.
+    pub packets: u64,
+    pub bytes: u64,
     /// The tenant's generation under which it was judged last.
     pub generation: u32,
     /// Since a packet came last.
@@ -75,6 +83,7 @@ pub(super) fn find(pins: &Pins, beginning: &Beginning) -> Result<Vec<Connection>
 
 fn connection(key: &FlowKey, flow: &Flow, now: u32) -> Connection {
     let idle = u64::from(now.saturating_sub(flow.seen())) << TICK_SHIFT;
+    let counted = flow.counted();
     let reason = || Reason::from_number(flow.reason.into()).unwrap_or(Reason::PolicyOut);
     Connection {
         source_port: key.source_port,
@@ -82,6 +91,10 @@ fn connection(key: &FlowKey, flow: &Flow, now: u32) -> Connection {
         denied: (flow.forward.delivery == Flow::DENIED).then(reason),
         opener_rule: flow.opener_rule,
         accepter_rule: flow.accepter_rule,
+        staged_opener_rule: flow.staged_opener_rule,
+        staged_accepter_rule: flow.staged_accepter_rule,
+        packets: counted.packets,
+        bytes: counted.bytes,
         generation: flow.generation,
         idle: Duration::from_nanos(idle),
     }

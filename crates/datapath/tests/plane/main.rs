@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod converge;
+mod counts;
 mod host;
 mod isolation;
 mod life;

@@ -150,6 +150,7 @@ fn a_question_is_answered_as_packets_are(attach: Attach) {
             assert_eq!(connection.accepter_rule, verdict.rule);
             assert_eq!(connection.generation, after.generation);
             assert!(connection.idle < LONG, "{:?}", connection.idle);
+            assert!(connection.packets > 0 && connection.bytes >= 40 * connection.packets);
         }
         drop(echo);
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod agreement;
+mod connections;
 mod errors;
 mod events;
 mod frames;
@@ -9,6 +10,7 @@ mod host;
 mod length;
 mod local;
 mod neighbours;
+mod pressure;
 mod revocation;
 mod rig;
 mod routing;

@@ -116,6 +116,10 @@ impl Rig {
 
     pub(crate) fn tenant(&mut self, number: u32, tenant: Tenant) {
         self.share(number, Self::FLOWS / 2);
+        self.set_tenant(number, tenant);
+    }
+
+    pub(crate) fn set_tenant(&mut self, number: u32, tenant: Tenant) {
         self.array::<Tenant>(maps::TENANTS)
             .set(number, Row(tenant), 0)
             .unwrap();
@@ -164,8 +168,18 @@ impl Rig {
         ipv4: [u8; 4],
         ipv6: Option<Ipv6Addr>,
     ) {
+        self.endpoint_of_serial(slot, (tenant, network, group), (ipv4, ipv6), slot + 100);
+    }
+
+    pub(crate) fn endpoint_of_serial(
+        &mut self,
+        slot: u32,
+        (tenant, network, group): (u32, u32, u32),
+        (ipv4, ipv6): ([u8; 4], Option<Ipv6Addr>),
+        serial: u32,
+    ) {
         let endpoint = Endpoint {
-            serial: slot + 100,
+            serial,
             state: Endpoint::OPEN,
             interface: slot + 1000,
             tenant,
@@ -182,7 +196,7 @@ impl Rig {
         for address in addresses.into_iter().flatten() {
             let target = Target {
                 slot,
-                serial: slot + 100,
+                serial,
                 network,
                 group,
                 mac: mac(slot),
@@ -267,9 +281,12 @@ impl Rig {
 
     /// Packets of an endpoint that were dropped for a reason; slot 0 is nobody.
     pub(crate) fn drops(&mut self, slot: u32, reason: Reason) -> u64 {
+        self.drops_of(if slot == 0 { 0 } else { slot + 100 }, reason)
+    }
+
+    pub(crate) fn drops_of(&mut self, serial: u32, reason: Reason) -> u64 {
         let map = self.programs.ebpf.map_mut(maps::DROPS).unwrap();
         let map = PerCpuHashMap::<_, Row<DropKey>, u64>::try_from(map).unwrap();
-        let serial = if slot == 0 { 0 } else { slot + 100 };
         let key = Row(DropKey {
             serial,
             reason: reason as u32,

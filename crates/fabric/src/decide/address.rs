@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use contiv_ipam::{AddressState, Family};
 use contiv_model::agent::{AddressGrant, AddressRelease, AddressRequest, PoolRef};
 
+use super::adopt;
 use crate::decision::{Decided, Draft, settled};
 use crate::image::{Image, KnownNetwork};
 use crate::key::Key;
-use crate::record::Guard;
 use crate::refusal::Refusal;
 
 /// Grants an address to a host; it is tentative until an endpoint is made of it.
@@ -43,6 +43,7 @@ pub fn request_address(
     if before == Some(&state) {
         return Ok(settled(grant));
     }
+    adopt::check(image)?;
     let mut draft = place.draft();
     draft.put(&place.key(address), &state);
     Ok(draft.answer(grant))
@@ -91,7 +92,8 @@ impl<'a> Place<'a> {
         if let Some(group) = &self.pool.group {
             draft.rely_on(&Key::Group(format!("{}:{group}", self.pool.tenant)));
         }
-        draft.put(&Key::NetworkGuard(self.number()), &Guard {});
+        // A group that comes takes addresses of the network's pool away.
+        draft.rely_on(&Key::NetworkGuard(self.number()));
         draft
     }
 
@@ -180,7 +182,11 @@ impl<'a> Place<'a> {
 }
 
 pub(super) fn held(address: IpAddr, refusal: &contiv_ipam::Refusal) -> Refusal {
-    Refusal::conflict("address", format!("{address}: {refusal}"))
+    let message = format!("{address}: {refusal}");
+    match refusal {
+        contiv_ipam::Refusal::Draining { .. } => Refusal::draining("address", message),
+        _ => Refusal::conflict("address", message),
+    }
 }
 
 fn drains_here_only(state: &AddressState, host: &str) -> bool {

@@ -73,7 +73,7 @@ pub fn apply(
         return Ok(settled(plan));
     }
     Ok(Decision {
-        transaction: merged.transaction(),
+        transaction: merged.transaction(image.number()),
         answer: plan,
     })
 }

@@ -8,7 +8,6 @@ use contiv_model::agent::{DockerNetwork, PoolRef};
 use crate::decision::{Decided, Draft, settled};
 use crate::image::{Image, KnownNetwork};
 use crate::key::Key;
-use crate::record::Guard;
 use crate::refusal::Refusal;
 
 /// Remembers what an engine's network stands for, and holds its auxiliary addresses.
@@ -28,7 +27,10 @@ pub fn put_docker_network(image: &Image, binding: &DockerNetwork) -> Decided<()>
     let network = image.pool_network(&pool)?;
     let mut draft = Draft::new(image);
     draft.rely_on(&Key::Network(network.record.object.key.clone()));
-    draft.put(&Key::NetworkGuard(network.record.number), &Guard {});
+    draft.rely_on(&Key::NetworkGuard(network.record.number));
+    if let Some(group) = &binding.group {
+        draft.rely_on(&Key::Group(format!("{}:{group}", binding.tenant)));
+    }
     if let Some(known) = known {
         // An equal address of another network is another address.
         let moved = (&known.tenant, &known.network) != (&binding.tenant, &binding.network);

@@ -7,6 +7,7 @@ use contiv_ipam::AddressState;
 use contiv_model::agent::{EndpointRequest, EndpointView, Mac, PoolRef};
 
 use super::address::{Place, held};
+use super::adopt;
 use crate::decision::{Decided, Draft, settled};
 use crate::image::{DEFAULT_TENANT, Image};
 use crate::key::Key;
@@ -60,6 +61,10 @@ pub fn put_endpoint(
         mac: mac(request.mac, ipv4)?,
     };
     let mut draft = place.draft();
+    if request.ipv4.is_none() {
+        // What lives on a host already names its addresses.
+        adopt::check(image)?;
+    }
     if image.host(host).is_some() {
         // A boot that begins meanwhile would end the endpoint at once.
         draft.rely_on(&Key::Host(host.to_owned()));

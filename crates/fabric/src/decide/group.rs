@@ -64,7 +64,12 @@ pub fn put_group(
             ..known.record.clone()
         },
         None => {
-            draft.put(&Key::NetworkGuard(network.record.number), &Guard {});
+            let number = network.record.number;
+            draft.put(&Key::NetworkGuard(number), &Guard {});
+            if let Some(pool) = parsed.pool {
+                let key = |address| Key::Address(number, IpAddr::V4(address)).to_string();
+                draft.rely_on_range((key(pool.first), key(pool.last)));
+            }
             GroupRecord {
                 meta: Meta::from(stamp),
                 number: claim::number(&mut draft, image, Numbered::Groups, &name)?,
@@ -97,7 +102,8 @@ pub fn delete_group(image: &Image, name: &str, expected: Option<u64>) -> Decided
     } = &known.parsed;
     draft.put(&Key::TenantGuard(tenant.to_string()), &Guard {});
     if let Some(network) = image.network(&format!("{tenant}:{network}")) {
-        draft.put(&Key::NetworkGuard(network.record.number), &Guard {});
+        // An endpoint of the group that comes meanwhile has an address there.
+        draft.rely_on_range(Key::addresses(network.record.number));
     }
     draft.delete(&Key::Number(Numbered::Groups, known.record.number));
     draft.delete(&key);

@@ -119,6 +119,8 @@ pub fn delete_network(image: &Image, name: &str, expected: Option<u64>) -> Decid
         &Guard {},
     );
     draft.delete(&Key::NetworkGuard(number));
+    // Who takes an address only compares the guard.
+    draft.rely_on_range(Key::addresses(number));
     draft.delete(&Key::Number(Numbered::Networks, number));
     draft.delete(&Key::Tag(known.parsed.encap, tag));
     for (address, _) in image.addresses_of(number) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use contiv_ipam::{AddressPool, AddressState, Family, RangeSet, bits};
+use contiv_ipam::{AddressPool, AddressState, Family, Lane, RangeSet, bits};
 
 /// An address and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +110,19 @@ impl Addresses {
         match self.networks.get(&network) {
             Some(used) => pool.lowest_without(used.family(pool.family())),
             None => pool.lowest_without(&RangeSet::new()),
+        }
+    }
+
+    /// The lowest address of the pool in the lane that has no state.
+    pub(crate) fn lowest_free_in(
+        &self,
+        network: u32,
+        pool: &AddressPool,
+        lane: &Lane,
+    ) -> Option<IpAddr> {
+        match self.networks.get(&network) {
+            Some(used) => pool.lowest_in_lane(used.family(pool.family()), lane),
+            None => pool.lowest_in_lane(&RangeSet::new(), lane),
         }
     }
 

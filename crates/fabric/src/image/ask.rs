@@ -81,7 +81,9 @@ impl Image {
     }
 
     pub(crate) fn lowest_free(&self, network: u32, pool: &AddressPool) -> Option<IpAddr> {
-        self.addresses.lowest_free(network, pool)
+        let lane = self.lane.as_ref();
+        let first = lane.and_then(|lane| self.addresses.lowest_free_in(network, pool, lane));
+        first.or_else(|| self.addresses.lowest_free(network, pool))
     }
 
     pub(crate) fn address(&self, network: u32, address: IpAddr) -> Option<&AddressState> {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use contiv_ipam::Lane;
 use contiv_model::agent::DockerNetwork;
 
 use super::index::members;
 use super::{AddressOwner, Image, KnownGlobal, KnownGroup, KnownNetwork, KnownPolicy, KnownRule};
 use crate::identity::Identity;
 use crate::key::Key;
-use crate::record::{EndpointRecord, HostRecord, TenantRecord};
+use crate::record::{AdoptionRecord, EndpointRecord, HostRecord, LeaseRecord, TenantRecord};
 
 impl Image {
     /// Number of the commit that the image is of.
@@ -19,6 +20,26 @@ impl Image {
     /// Number of the last commit of a key; 0 when it is absent.
     pub fn number_of(&self, key: &str) -> u64 {
         self.numbers.get(key).copied().unwrap_or_default()
+    }
+
+    /// Every key of the store.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.numbers.keys().map(String::as_str)
+    }
+
+    /// Who holds a lease; none when nobody does.
+    pub fn lease(&self, name: &str) -> Option<&LeaseRecord> {
+        self.leases.get(name)
+    }
+
+    /// The hosts that a restored store waits for; none when it waits for none.
+    pub fn adoption(&self) -> Option<&AdoptionRecord> {
+        self.adoption.as_ref()
+    }
+
+    /// Where decisions on this image look for free addresses first.
+    pub fn set_lane(&mut self, lane: Option<Lane>) {
+        self.lane = lane;
     }
 
     /// Settings of the fabric; none before it is bootstrapped.

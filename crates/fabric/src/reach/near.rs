@@ -4,7 +4,7 @@
 pub(super) fn near<'a>(said: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     const SHOWN: usize = 3;
     let said_lower = said.to_lowercase();
-    let bound = (said.len() / 3).clamp(1, 3);
+    let bound = (said.len() / 3).clamp(1, 2);
     let mut close: Vec<(usize, &str)> = names
         .filter(|name| !name.is_empty())
         .filter_map(|name| {
@@ -20,20 +20,24 @@ pub(super) fn near<'a>(said: &str, names: impl Iterator<Item = &'a str>) -> Vec<
     close.map(|(_, name)| name).collect()
 }
 
-/// How many letters have to be put in, left out or replaced.
+/// How many letters have to be put in, left out, replaced, or swapped with the next one.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = corner + usize::from(x != *y);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let above = &rows[i - 1];
+            let replaced = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(above[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
         }
+        rows.push(row);
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -47,6 +51,7 @@ mod tests {
         assert_eq!(near("web-gruop"), ["web-group"]);
         assert_eq!(near("group"), ["db-group", "web-group"]);
         assert_eq!(near("cashe"), ["cache"]);
+        assert_eq!(near("web"), ["wbe", "web-group"]);
         assert!(near("monitoring").is_empty());
     }
 }

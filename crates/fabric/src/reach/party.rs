@@ -81,7 +81,7 @@ impl<'a> Finder<'a> {
                     let message = format!(
                         "{said:?} is a group and an endpoint; say group:{said} or endpoint:{said}"
                     );
-                    return Err(Refusal::invalid(field, format!("{field}: {message}")));
+                    return Err(Refusal::invalid(field, message));
                 }
                 (Some(group), true) => Ok(group),
                 (None, _) => return self.endpoints(field, said, said),
@@ -114,7 +114,7 @@ impl<'a> Finder<'a> {
                 let some = fits.iter().take(4);
                 let some: Vec<String> = some.map(|record| self.label(record)).collect();
                 let message = format!(
-                    "{field}: {said:?} is the beginning of {} endpoints, such as {}; say more of it",
+                    "{said:?} is the beginning of {} endpoints, such as {}; say more of it",
                     fits.len(),
                     some.join(", ")
                 );
@@ -247,8 +247,7 @@ impl<'a> Finder<'a> {
 
     fn unknown(&self, field: &str, said: &str) -> Refusal {
         if said.is_empty() {
-            let message =
-                format!("{field} is missing; name an endpoint, a group, an address or host");
+            let message = "it is missing; name an endpoint, a group, an address or host";
             return Refusal::invalid(field, message);
         }
         let tenant = self.tenant;
@@ -261,9 +260,8 @@ impl<'a> Finder<'a> {
             [] => "netctl endpoint ls and netctl group ls list what there is".to_owned(),
             close => format!("did you mean {}?", close.join(", ")),
         };
-        let message = format!(
-            "{field}: {said:?} is no endpoint, group or address of tenant {tenant}; {way_out}"
-        );
+        let message =
+            format!("{said:?} is no endpoint, group or address of tenant {tenant}; {way_out}");
         Refusal::invalid(field, message)
     }
 }

@@ -118,7 +118,7 @@ pub fn trace(
         tracing.follow(&samples, case, packets, single);
     }
     if tracing.courses.is_empty() {
-        let message = "to: the two ends have no addresses of one family";
+        let message = "the two ends have no addresses of one family";
         return Err(Refusal::invalid("to", message));
     }
     tracing.document.cut = match (whole, left) {
@@ -134,11 +134,11 @@ pub fn trace(
 fn check(from: &Found, to: &Found) -> Result<(), Refusal> {
     let is_ours = |found: &Found| matches!(found.kind, Kind::Endpoint | Kind::Group | Kind::Nobody);
     if from.kind == Kind::Gateway {
-        let message = "from: a gateway opens no connections; name an endpoint or a group";
+        let message = "a gateway opens no connections; name an endpoint or a group";
         return Err(Refusal::invalid("from", message));
     }
     if !is_ours(from) && !is_ours(to) {
-        let message = "to: neither end is in a network of the tenant; name an endpoint or a group";
+        let message = "neither end is in a network of the tenant; name an endpoint or a group";
         return Err(Refusal::invalid("to", message));
     }
     Ok(())

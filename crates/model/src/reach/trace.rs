@@ -140,7 +140,6 @@ pub struct TracePolicy {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TraceRule {
-    #[serde(rename = "ruleID")]
     pub rule_id: String,
     pub number: u32,
     pub priority: u32,

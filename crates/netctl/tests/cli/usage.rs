@@ -110,7 +110,7 @@ fn what_makes_no_sense_exits_with_1_the_commands_help_and_the_reason() {
             "<RULE_ID>",
         ),
         (
-            &["--netmaster", "https://m:1", "net", "ls"],
+            &["--netmaster", "ftp://m:1", "net", "ls"],
             "Usage: netctl network ls ",
             "--netmaster",
         ),

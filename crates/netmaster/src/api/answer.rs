@@ -42,7 +42,7 @@ impl From<Refusal> for Problem {
             Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Denied => StatusCode::FORBIDDEN,
-            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Conflict | Kind::Draining => StatusCode::CONFLICT,
             Kind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         };
         Problem::new(status, &refusal.field, refusal.message)

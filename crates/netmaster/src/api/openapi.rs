@@ -3,6 +3,7 @@
 use axum::Router;
 mod changes;
 mod facts;
+mod identity;
 mod objects;
 mod parts;
 mod reach;
@@ -18,6 +19,7 @@ use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, P
 use super::{Shared, both};
 use changes::changes;
 use facts::facts;
+use identity::{identity, requirements, scheme};
 use objects::of;
 use parts::component;
 use reach::reach;
@@ -52,6 +54,7 @@ fn describe() -> OpenApi {
     facts(&mut schemas, &mut paths);
     told(&mut schemas, &mut paths);
     reach(&mut schemas, &mut paths);
+    identity(&mut schemas, &mut paths);
     component::<ApiError>(&mut schemas);
     let info = InfoBuilder::new()
         .title("Contiv")
@@ -61,10 +64,14 @@ fn describe() -> OpenApi {
              slash as well. Every refusal is an ApiError, which names the offending field.",
         ))
         .build();
-    let components = ComponentsBuilder::new().schemas_from_iter(schemas);
+    let (name, scheme) = scheme();
+    let components = ComponentsBuilder::new()
+        .schemas_from_iter(schemas)
+        .security_scheme(name, scheme);
     OpenApiBuilder::new()
         .info(info)
         .paths(paths)
         .components(Some(components.build()))
+        .security(Some(requirements()))
         .build()
 }

@@ -1,6 +1,7 @@
 //! What programs ask about the master itself.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -12,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::fabric::word;
 use super::kind::Kind;
-use super::{Shared, both};
+use super::{Problem, Shared, both};
 use crate::metrics::Scrape;
 
 /// What is running here.
@@ -33,6 +34,10 @@ pub(super) struct Info {
     current_state: &'static str,
     netplugin_nodes: Vec<String>,
     netmaster_nodes: Vec<String>,
+    /// `ok`, or why nothing can be changed.
+    store: String,
+    /// Seconds since the store was last heard; answers are as old.
+    store_age: u64,
 }
 
 /// Whether requests are served.
@@ -44,13 +49,25 @@ pub(super) struct Health {
     /// Why nothing can be changed; empty when it can.
     reason: String,
     revision: String,
+    /// Seconds since the store was last heard; answers are as old.
+    age: u64,
 }
 
 pub(super) fn routes(router: Router<Shared>) -> Router<Shared> {
     let router = both(router, "/version/", get(version));
     let router = both(router, "/info/", get(info));
     let router = both(router, "/healthz/", get(health));
+    let router = both(router, "/api/v1/snapshot/", get(snapshot));
     both(router, "/metrics/", get(metrics))
+}
+
+/// Everything, as `netmaster snapshot save` writes it to a file: the cluster's keys as well.
+async fn snapshot(State(shared): State<Shared>) -> Result<impl IntoResponse, Problem> {
+    let committed = shared.ledger.read();
+    let saved = crate::snapshot::of_image(committed.image(), committed.revision().epoch);
+    let text = saved
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "", error.to_string()))?;
+    Ok(([(CONTENT_TYPE, "application/jsonl")], text))
 }
 
 async fn version() -> Json<Version> {
@@ -63,6 +80,7 @@ async fn version() -> Json<Version> {
 
 async fn info(State(shared): State<Shared>) -> Json<Info> {
     let address = shared.address.to_string();
+    let store = shared.ledger.store();
     let live = |reports: &contiv_fabric::HostReports| {
         reports.live().map(|(name, _)| name.to_owned()).collect()
     };
@@ -73,6 +91,11 @@ async fn info(State(shared): State<Shared>) -> Json<Info> {
         current_state: "leader",
         netplugin_nodes: shared.hosts.read(live),
         netmaster_nodes: vec![address],
+        store: match store.writable() {
+            Ok(()) => "ok".into(),
+            Err(error) => error.to_string(),
+        },
+        store_age: store.age().as_secs(),
     })
 }
 
@@ -85,6 +108,7 @@ async fn health(State(shared): State<Shared>) -> Json<Health> {
         },
         reason: hindrance.map(|e| e.to_string()).unwrap_or_default(),
         revision: shared.ledger.read().revision().to_string(),
+        age: shared.ledger.store().age().as_secs(),
     })
 }
 

@@ -1,8 +1,9 @@
 //! Which store, and as whom.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use contiv_store::{Error, EtcdPlace};
 
 /// Name of the embedded store's file in `--data-dir`.
@@ -68,6 +69,44 @@ pub struct StoreCredentials {
     pub store_password_file: Option<PathBuf>,
 }
 
+/// Copies of a store.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum SnapshotCommand {
+    /// Save everything to a file, while masters run; it holds the cluster's private keys
+    Save {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Put a saved file in the place of a store's contents, while no master runs on it
+    Restore {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Even if the store is not empty
+        #[arg(long)]
+        force: bool,
+        /// Until addresses are given even if some hosts have not said what lives on them
+        #[arg(long, default_value = "10m", value_name = "TIME", value_parser = super::span)]
+        adopt_timeout: Duration,
+    },
+}
+
+/// From where to where.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct MigrateOptions {
+    /// Store to leave, such as redb:/var/lib/contiv/netmaster.redb
+    #[arg(long, value_name = "STORE")]
+    pub from: String,
+    /// Store to go to, such as etcd://10.0.0.1:2379,10.0.0.2:2379
+    #[arg(long, value_name = "STORE")]
+    pub to: String,
+    /// Even if the store to go to is not empty
+    #[arg(long)]
+    pub force: bool,
+    /// Open the store to leave again, which a migration that broke off has closed
+    #[arg(long)]
+    pub abort: bool,
+}
+
 /// The variable of the password: a command line is seen by everybody on the machine.
 const PASSWORD: &str = "CONTIV_NETMASTER_STORE_PASSWORD";
 
@@ -91,7 +130,10 @@ impl StoreOptions {
 impl StoreCredentials {
     /// The store of this address, to be reached with these credentials.
     pub fn place(&self, address: &str) -> Result<StorePlace, Error> {
-        if let Some(path) = address.strip_prefix(EMBEDDED).filter(|path| !path.is_empty()) {
+        if let Some(path) = address
+            .strip_prefix(EMBEDDED)
+            .filter(|path| !path.is_empty())
+        {
             return Ok(StorePlace::Embedded(path.into()));
         }
         if !EtcdPlace::is_one(address) {

@@ -40,9 +40,8 @@ const RETRY: Duration = Duration::from_millis(100);
 /// First byte of whatever speaks TLS.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-const PLAIN: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n\
-    Connection: close\r\nContent-Length: 77\r\n\r\n\
-    {\"error\":\"this port speaks TLS only; write https:// in place of http://\"}     ";
+/// What is said to those who do not.
+const PLAIN: &str = r#"{"error":"this port speaks TLS only; write https:// in place of http://"}"#;
 
 /// What all connections have in common.
 #[derive(Clone)]
@@ -98,7 +97,12 @@ impl Connections {
             // What is unread at the end would take the answer with it.
             let mut request = [0; 4096];
             let _ = stream.read(&mut request).await?;
-            stream.write_all(PLAIN.as_bytes()).await?;
+            let answer = format!(
+                "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n\
+                 Connection: close\r\nContent-Length: {}\r\n\r\n{PLAIN}",
+                PLAIN.len()
+            );
+            stream.write_all(answer.as_bytes()).await?;
             stream.shutdown().await?;
             return Err(io::Error::other("plain HTTP"));
         }

@@ -17,6 +17,8 @@ const HISTORY: usize = 4096;
 pub struct Committed {
     epoch: u64,
     image: Image,
+    /// The commit before the first one of the history.
+    floor: u64,
     history: VecDeque<Past>,
 }
 
@@ -42,14 +44,20 @@ impl Committed {
         Ok(Committed {
             epoch: following.revision.epoch,
             image: Image::load(following.revision.number, entries)?,
+            floor: following.revision.number,
             history: VecDeque::new(),
         })
     }
 
     pub(crate) fn take(&mut self, commit: &Arc<Commit>) -> Result<(), Error> {
         let applied = self.image.apply(commit.revision.number, &commit.writes)?;
-        if self.history.len() == HISTORY {
-            self.history.pop_front();
+        if commit.writes.is_empty() {
+            return Ok(()); // The number is all that there is to it.
+        }
+        if self.history.len() == HISTORY
+            && let Some(oldest) = self.history.pop_front()
+        {
+            self.floor = oldest.commit.revision.number;
         }
         self.history.push_back(Past {
             commit: Arc::clone(commit),
@@ -99,9 +107,7 @@ impl Committed {
             return Since::Nothing;
         }
         let number_of = |past: &Past| past.commit.revision.number;
-        let first = self.history.front().map_or(u64::MAX, number_of);
-        // Numbers have no gaps, so that the first one says how far the history reaches.
-        if after.epoch != now.epoch || after.number > now.number || after.number + 1 < first {
+        if after.epoch != now.epoch || after.number > now.number || after.number < self.floor {
             return Since::Unknown;
         }
         Since::Changes(

@@ -1,76 +1,145 @@
 //! The image that requests are decided on: the committed one, and what is on its way.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use contiv_fabric::Image;
-use contiv_store::{Commit, Write};
+use contiv_fabric::{Image, Lane};
+use contiv_store::{Commit, TICKETS, Write};
 
 use crate::error::Error;
 
 /// An image that is ahead of the store by the transactions that were sent to it.
 ///
-/// It assumes that they will be committed one after the other, with nobody else's
-/// between them. Where that does not hold it is forgotten: the next decision begins
-/// with what is committed, and what was sent meanwhile fails its comparisons.
-#[derive(Debug, Default)]
+/// 1. What was sent has a ticket in the place of its number. Later decisions build on it, and
+///    compare with the ticket.
+/// 2. A commit that has all of a ticket's writes is that ticket's, and gives it its number.
+/// 3. What others committed is taken over. What was sent and wrote the same keys will fail.
+/// 4. What has failed is taken back, key by key, and nothing else with it: who built on it
+///    fails as well, since its ticket comes to nothing.
+#[derive(Debug)]
 pub(crate) struct Head {
     image: Option<Image>,
-    sent: VecDeque<(u64, Vec<Write>)>,
+    sent: BTreeMap<u64, Vec<Write>>,
+    /// The ticket that is given next.
+    next: u64,
+    /// Counts what turned out otherwise.
     generation: u64,
+    lane: Option<Lane>,
 }
 
 impl Head {
-    /// The image, which begins with what is committed.
-    pub(crate) fn image(&mut self, committed: impl FnOnce() -> Image) -> &Image {
-        self.image.get_or_insert_with(committed)
+    /// A head whose tickets begin at `first`.
+    pub(crate) fn new(first: u64) -> Head {
+        Head {
+            image: None,
+            sent: BTreeMap::new(),
+            next: first.max(TICKETS),
+            generation: 0,
+            lane: None,
+        }
     }
 
-    /// Counts how often the head was forgotten.
+    /// The image, which begins with what is committed.
+    pub(crate) fn image(&mut self, committed: impl FnOnce() -> Image) -> &Image {
+        let lane = self.lane;
+        self.image.get_or_insert_with(|| {
+            let mut image = committed();
+            image.set_lane(lane);
+            image
+        })
+    }
+
+    /// Counts how often something that the head assumed turned out otherwise.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Number of the last commit that the image assumes.
-    pub(crate) fn number(&self) -> u64 {
-        self.image.as_ref().map_or(0, Image::number)
+    /// The last ticket that was given.
+    pub(crate) fn last(&self) -> u64 {
+        self.next - 1
     }
 
-    /// Assumes that these writes are the next commit.
-    pub(crate) fn push(&mut self, writes: Vec<Write>) -> Result<(), Error> {
-        let number = self.number() + 1;
+    /// Everything up to this ticket is durable, or has failed.
+    pub(crate) fn settled(&self) -> u64 {
+        let first = self.sent.first_key_value();
+        first.map_or(self.next, |(ticket, _)| *ticket) - 1
+    }
+
+    /// Whether something is on its way.
+    pub(crate) fn is_ahead(&self) -> bool {
+        !self.sent.is_empty()
+    }
+
+    /// Where decisions look for free addresses first.
+    pub(crate) fn set_lane(&mut self, lane: Option<Lane>) {
+        self.lane = lane;
         if let Some(image) = &mut self.image {
-            image.apply(number, &writes)?;
-            self.sent.push_back((number, writes));
+            image.set_lane(lane);
+        }
+    }
+
+    /// Assumes that these writes will be committed; gives their ticket.
+    pub(crate) fn push(&mut self, writes: &mut Vec<Write>) -> Result<u64, Error> {
+        let ticket = self.next;
+        self.next += 1;
+        if let Some(image) = &mut self.image {
+            // The end of what is absent changes nothing, and is no part of a commit.
+            let absent = |key: &str| image.number_of(key) == 0;
+            writes.retain(|write| !matches!(write, Write::Delete { key } if absent(key)));
+            image.apply(ticket, writes)?;
+            self.sent.insert(ticket, writes.clone());
+        }
+        Ok(ticket)
+    }
+
+    /// Takes a commit; `committed` is the image with it.
+    pub(crate) fn take(&mut self, commit: &Commit, committed: &Image) -> Result<(), Error> {
+        let Some(image) = &mut self.image else {
+            return Ok(());
+        };
+        let number = commit.revision.number;
+        if number <= image.number() {
+            return Ok(()); // The image was made of it.
+        }
+        let there: HashMap<&str, &Write> = commit.writes.iter().map(|w| (w.key(), w)).collect();
+        let mut ours = BTreeSet::new();
+        let mut done = Vec::new();
+        for (ticket, writes) in &self.sent {
+            let within = |write: &Write| there.get(write.key()).is_some_and(|w| *w == write);
+            if !writes.is_empty() && writes.iter().all(within) {
+                ours.extend(writes.iter().map(|w| w.key().to_owned()));
+                done.push(*ticket);
+            }
+        }
+        let foreign = commit.writes.iter().filter(|w| !ours.contains(w.key()));
+        let foreign: Vec<Write> = foreign.cloned().collect();
+        let clash = |write: &Write| image.number_of(write.key()) >= TICKETS;
+        let (late, free): (Vec<Write>, Vec<Write>) = foreign.into_iter().partition(clash);
+        image.apply(number, &free)?;
+        for ticket in done {
+            if let Some(writes) = self.sent.remove(&ticket) {
+                image.confirm(ticket, number, &writes)?;
+            }
+        }
+        let lost: Vec<u64> = late.iter().map(|w| image.number_of(w.key())).collect();
+        for ticket in lost {
+            self.fail(ticket, committed)?;
         }
         Ok(())
     }
 
-    /// Compares a commit with what was assumed.
-    pub(crate) fn confirm(&mut self, commit: &Commit) {
-        let Some(image) = &self.image else {
-            return;
+    /// What was sent under a ticket will not be, or is no longer waited for.
+    pub(crate) fn fail(&mut self, ticket: u64, committed: &Image) -> Result<(), Error> {
+        let Some(writes) = self.sent.remove(&ticket) else {
+            return Ok(());
         };
-        if commit.revision.number <= image.number() && self.sent.is_empty() {
-            return; // The image was made of it.
+        self.generation += 1;
+        if let Some(image) = &mut self.image {
+            image.revoke(ticket, &writes, committed)?;
         }
-        match self.sent.front() {
-            Some((number, _)) if commit.revision.number < *number => {}
-            Some((number, writes))
-                if *number == commit.revision.number && *writes == commit.writes =>
-            {
-                self.sent.pop_front();
-            }
-            _ => self.reset(),
-        }
+        Ok(())
     }
 
-    /// Forgets the head, unless that was done since.
-    pub(crate) fn forget(&mut self, generation: u64) {
-        if self.generation == generation {
-            self.reset();
-        }
-    }
-
+    /// Forgets all of it: the next decision begins with what is committed.
     pub(crate) fn reset(&mut self) {
         self.image = None;
         self.sent.clear();

@@ -85,9 +85,11 @@ async fn two_masters_on_one_store_give_each_address_once() {
     });
     let granted = join_all(asks.collect::<Vec<_>>()).await;
     let granted: BTreeSet<IpAddr> = granted.into_iter().map(Result::unwrap).collect();
-    assert_eq!(granted, lowest(60));
+    // Who met another went on in a lane of its own.
+    assert_eq!(granted.len(), 60);
+    assert!(granted.contains(&IpAddr::from([10, 1, 1, 1])));
     assert!(store.figures().conflicts > 0, "they never met");
-    let last = one.progress.borrow().revision.number.max(62);
+    let last = store.follow().await.unwrap().revision.number;
     one.reach(last).await;
     two.reach(last).await;
     assert_eq!(one.read().image(), two.read().image());
@@ -112,11 +114,22 @@ async fn what_a_failing_store_refused_never_was() {
         }
     }
     assert!(refused >= 10 && granted.len() >= 10, "{refused} refused");
-    // No hole is left where a failed one had been.
-    assert_eq!(granted, lowest(granted.len()));
-    let committed = ledger.read();
-    let stored = committed.image().addresses();
-    assert_eq!(stored.map(|a| a.address).collect::<BTreeSet<_>>(), granted);
+    {
+        let committed = ledger.read();
+        let stored = committed.image().addresses();
+        assert_eq!(stored.map(|a| a.address).collect::<BTreeSet<_>>(), granted);
+    }
+    // What a failed one had been given is free, and given next.
+    let hole = lowest(80)
+        .into_iter()
+        .find(|address| !granted.contains(address));
+    let next = loop {
+        match request(&ledger, 1, None).await {
+            Err(Error::Store(_) | Error::Busy) => {}
+            answer => break answer.unwrap(),
+        }
+    };
+    assert_eq!(Some(next), hole);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod hosts;
 mod life_cycle;
 mod master;
 mod preconditions;
+mod reach;
 mod restart;
 mod shutdown;
 mod streams;

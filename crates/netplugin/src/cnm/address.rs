@@ -57,9 +57,24 @@ impl Driver {
             ipv6,
             address: wish,
         };
-        let grant = self.host.request_address(&request).await?;
+        let (address, prefix_len) = match self.host.request_address(&request).await {
+            Ok(grant) => (grant.address, grant.prefix_len),
+            Err(error) if error.is_transient() => {
+                let held = self.held(&request.pool, wish).and_then(|old| match ipv6 {
+                    false => Some(IpAddr::from(old.ipv4)),
+                    true => old.ipv6.map(IpAddr::from),
+                });
+                let subnet = subnet_of(&network, ipv6);
+                let (Some(address), Some(subnet)) = (held, subnet) else {
+                    return Err(error.into());
+                };
+                tracing::info!(%address, "no master answers: an address that this host held");
+                (address, subnet.prefix_len())
+            }
+            Err(error) => return Err(error.into()),
+        };
         Ok(Address {
-            address: format!("{}/{}", grant.address, grant.prefix_len),
+            address: format!("{address}/{prefix_len}"),
         })
     }
 

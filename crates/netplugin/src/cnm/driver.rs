@@ -1,11 +1,12 @@
 //! What the calls of the engine share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contiv_client::{Client, HostClient};
-use contiv_model::agent::{DockerNetwork, PoolRef, Revision};
+use contiv_model::agent::{DockerNetwork, EndpointView, PoolRef, Revision};
 use ipnet::IpNet;
 use tokio::time::timeout;
 
@@ -48,6 +49,8 @@ pub(super) struct Memory {
     pub(super) sandboxes: BTreeMap<String, BTreeSet<String>>,
     /// By subnet: pools asked for by name, for which no network has been made yet.
     pub(super) named_pools: BTreeMap<IpNet, PoolRef>,
+    /// Networks of the engine that stand for nothing any more.
+    pub(super) unbound: BTreeSet<String>,
 }
 
 impl Driver {
@@ -95,10 +98,22 @@ impl Driver {
 
     /// What a network of the engine stands for: by the mirror, else by the master.
     pub(super) async fn binding(&self, id: &str) -> Result<Option<DockerNetwork>, Error> {
-        if let Some(known) = self.replica.read().docker_network(id) {
-            return Ok(Some(known.clone()));
+        // The mirror hears a little later of what has ended here.
+        let ended = self.memory().unbound.contains(id);
+        let known = self.replica.read().docker_network(id).cloned();
+        if let Some(known) = known.filter(|_| !ended) {
+            return Ok(Some(known));
         }
         Ok(self.host.docker_network(id).await?)
+    }
+
+    /// An endpoint of this host that has ended, and whose addresses another of the same pool
+    /// may use while no master can be reached.
+    pub(super) fn held(&self, pool: &PoolRef, wish: Option<IpAddr>) -> Option<EndpointView> {
+        let departing = self.departures.ids();
+        let mirror = self.replica.read();
+        let orphans = &self.departures.orphans;
+        orphans.replaceable(&mirror, &self.host_name, pool, wish, &departing)
     }
 
     /// The pool that options name, `default` being the tenant that goes without saying;

@@ -65,7 +65,17 @@ impl Driver {
             driver: &self,
             id: Some(&id),
         };
-        let granted = self.host.put_endpoint(&id, &wish).await;
+        let mut granted = self.host.put_endpoint(&id, &wish).await;
+        if let Err(error) = &granted
+            && error.is_transient()
+            && let Some(ipv4) = wish.ipv4
+            && let Some(old) = self.held(&wish.pool, Some(ipv4.into()))
+        {
+            let endpoint = self.departures.orphans.replace(&id, &old, wish.mac);
+            tracing::warn!(endpoint = id, address = %ipv4, "no master answers: told to them later");
+            let revision = self.replica.heard();
+            granted = Ok(EndpointGrant { endpoint, revision });
+        }
         if granted.as_ref().is_err_and(|error| !error.is_transient()) {
             undo.id = None; // A refusal has made nothing.
         }
@@ -104,7 +114,11 @@ impl Driver {
 
     pub(super) async fn join(self: Arc<Self>, request: Join) -> Result<Joined, Error> {
         let id = &request.endpoint_id;
-        let found = self.find(|mirror| mirror.endpoint(id).cloned()).await;
+        let orphan = self.departures.orphans.get(id);
+        let found = match orphan {
+            Some(orphan) => Some(orphan),
+            None => self.find(|mirror| mirror.endpoint(id).cloned()).await,
+        };
         let endpoint = found.filter(|e| e.host == self.host_name && !self.departures.contains(id));
         let endpoint = endpoint
             .ok_or_else(|| Error::Refused(format!("endpoint {id} is not known to the masters")))?;
@@ -190,6 +204,7 @@ impl Driver {
         self.forget_sandbox(id);
         self.memory().grants.remove(id);
         self.departures.add(id);
+        self.departures.orphans.forget(id);
         // Kernel first: an address is free only when nothing answers to it here. What
         // fails now is tried again later; the engine would not.
         self.departures.depart(id, &self.plane, &self.host).await;
@@ -215,6 +230,7 @@ struct Undo<'a> {
 impl Drop for Undo<'_> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
+            self.driver.departures.orphans.forget(id);
             self.driver.departures.add(id);
             self.driver.departures.wake();
         }

@@ -87,6 +87,7 @@ impl Driver {
             Err(error) if !error.is_not_found() => return Err(error.into()),
             _ => tracing::info!(docker_network = id, "Docker network no longer bound"),
         }
+        self.memory().unbound.insert(id.clone());
         let automatic = automatic_name(id);
         let made_by_us = self
             .replica
@@ -117,7 +118,9 @@ impl Driver {
                 known.id, known.network, known.tenant
             )));
         }
-        Ok(self.host.put_docker_network(binding).await?)
+        self.host.put_docker_network(binding).await?;
+        self.memory().unbound.remove(&binding.id);
+        Ok(())
     }
 
     async fn check_pools(&self, pool: &PoolRef, subnets: &[IpNet]) -> Result<(), Error> {

@@ -36,7 +36,7 @@ impl Default for EventLog {
 }
 
 impl EventLog {
-    pub(super) fn push(&self, event: FabricEvent) {
+    pub(crate) fn push(&self, event: FabricEvent) {
         let mut kept = self.kept();
         if kept.events.len() == KEPT {
             kept.events.pop_front();

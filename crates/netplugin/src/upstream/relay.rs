@@ -157,48 +157,4 @@ fn end(batch: &EventBatch) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use contiv_model::agent::Totals;
-
-    use super::*;
-
-    fn counted(life: &str, packets: &[(u32, u64)]) -> Counted {
-        let row = |&(rule, packets)| {
-            let totals = Totals {
-                packets,
-                ..Totals::default()
-            };
-            let row = RuleTotals {
-                rule,
-                totals,
-                last_hit: None,
-            };
-            (rule, row)
-        };
-        Counted {
-            life: life.into(),
-            since: 1,
-            rules: packets.iter().map(row).collect(),
-        }
-    }
-
-    fn numbers(report: Option<HitsReport>) -> Option<Vec<u32>> {
-        report.map(|report| report.totals.iter().map(|row| row.rule).collect())
-    }
-
-    #[test]
-    fn a_master_hears_what_has_changed_and_of_a_new_life_everything() {
-        let mut taken = Taken::default();
-        assert_eq!(numbers(changed(&counted("", &[]), &taken)), None);
-        let first = counted("a", &[(16, 1), (17, 2)]);
-        assert_eq!(numbers(changed(&first, &taken)), Some(vec![16, 17]));
-        taken.counting = "a".into();
-        taken.totals = first.rules.clone();
-        assert_eq!(numbers(changed(&first, &taken)), None);
-        let second = counted("a", &[(16, 1), (17, 3), (18, 1)]);
-        assert_eq!(numbers(changed(&second, &taken)), Some(vec![17, 18]));
-        let reborn = counted("b", &[(16, 1)]);
-        assert_eq!(numbers(changed(&reborn, &taken)), Some(vec![16]));
-        assert_eq!(numbers(changed(&counted("b", &[]), &taken)), Some(vec![]));
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //! netmaster and a data plane of memory.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod cut_off;
 mod faults;
 mod fields;
 mod handshake;

@@ -72,13 +72,17 @@ impl DataPlane for MemoryPlane {
     }
 
     fn endpoints(&mut self) -> Result<BTreeMap<String, EndpointFacts>, Error> {
-        let facts = |id: &String| EndpointFacts {
+        let facts = |id: &String, spec: &EndpointSpec| EndpointFacts {
             interface: format!("cv{id}"),
             attachment: Attachment::InUse,
+            spec: Some(spec.clone()),
             ..EndpointFacts::default()
         };
-        let ids = self.state().endpoints.keys().cloned().collect::<Vec<_>>();
-        Ok(ids.iter().map(|id| (id.clone(), facts(id))).collect())
+        let state = self.state();
+        let endpoints = state.endpoints.iter();
+        Ok(endpoints
+            .map(|(id, spec)| (id.clone(), facts(id, spec)))
+            .collect())
     }
 
     fn taken_prefixes(&mut self) -> Result<Vec<TakenPrefix>, Error> {

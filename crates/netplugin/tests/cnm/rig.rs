@@ -337,6 +337,8 @@ async fn run(
         outcome: outcomes,
         status,
     };
+    let orphans = Arc::clone(&departures.orphans);
+    let adopting = orphans.run(host.clone(), &replica, &departures, stop.clone());
     let leaving = departures.run(plane.clone(), host, &replica, stop.clone());
     let shared = (Arc::clone(&replica), Arc::clone(&departures));
     let mut driver = Driver::new(HOST, client, shared.0, plane.clone(), shared.1, metrics).unwrap();
@@ -356,6 +358,7 @@ async fn run(
         reporter.run(stop.clone()),
         relay.run(stop.clone()),
         leaving,
+        adopting,
         async { serving.await.unwrap() },
         hearing,
     );

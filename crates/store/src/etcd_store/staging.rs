@@ -20,10 +20,11 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
-use etcd_client::{Compare, CompareOp, DeleteOptions, GetOptions, Txn, TxnOp};
+use etcd_client::{Compare, CompareOp, DeleteOptions, Txn, TxnOp};
 
-use super::batch::{self, Staged, unsigned};
-use super::keys::{Keys, Place};
+use super::batch::{self, unsigned};
+use super::contents::{Whole, whole};
+use super::keys::Keys;
 use super::members::Members;
 use super::meta::{Applying, Meta};
 use super::{Shared, connect, parts};
@@ -42,14 +43,6 @@ const TURN: Duration = Duration::from_millis(50);
 
 /// After so many looks that found no progress, others take over.
 const TURNS: usize = 60;
-
-/// All contents, as of one moment.
-pub(super) struct Whole {
-    pub(super) contents: BTreeMap<String, Bytes>,
-    revisions: BTreeMap<String, u64>,
-    /// Revision of the last commit; the next one changes it.
-    last: i64,
-}
 
 /// Commits a transaction that one request cannot hold.
 pub(super) async fn commit(shared: &Shared, transaction: &Transaction) -> Result<Outcome, Error> {
@@ -135,61 +128,6 @@ pub(super) async fn resolve(
         }
     }
     Ok(())
-}
-
-/// Reads everything.
-pub(super) async fn whole(members: &Members, keys: &Keys) -> Result<Whole, Error> {
-    let options = GetOptions::new().with_prefix();
-    let all = keys.all();
-    let get = async |mut kv: etcd_client::KvClient| kv.get(all, Some(options)).await;
-    let mut answer = members.call(get).await?;
-    let mut whole = Whole {
-        contents: BTreeMap::new(),
-        revisions: BTreeMap::new(),
-        last: 0,
-    };
-    for kv in answer.take_kvs() {
-        match keys.parse(kv.key()) {
-            Place::Data(key) => {
-                let value = Bytes::copy_from_slice(kv.value());
-                let revision = unsigned(kv.mod_revision());
-                whole.contents.insert(key.to_owned(), value);
-                whole.revisions.insert(key.to_owned(), revision);
-            }
-            Place::Last => whole.last = kv.mod_revision(),
-            _ => {}
-        }
-    }
-    Ok(whole)
-}
-
-impl Whole {
-    /// Whether what a transaction rests on is so; the key that is not is the error.
-    fn holds(&self, staged: &impl Staged, transaction: &Transaction) -> Result<(), String> {
-        for compare in &transaction.compares {
-            let found = self
-                .revisions
-                .get(&compare.key)
-                .copied()
-                .unwrap_or_default();
-            let same = match staged.is_staged(compare.number) {
-                true => found > 0 && found <= compare.number,
-                false => found == compare.number,
-            };
-            if !same {
-                return Err(compare.key.clone());
-            }
-        }
-        for range in &transaction.unchanged {
-            let mut within = self
-                .revisions
-                .range(range.first.clone()..=range.last.clone());
-            if within.any(|(_, revision)| *revision > range.since) {
-                return Err(range.first.clone());
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Brings contents of an older version to today's, unless others change them meanwhile.

@@ -5,23 +5,30 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition};
 
 use crate::error::Error;
+use crate::etcd_store::epoch_after;
 use crate::follow::Revision;
 use crate::memory::written_once;
 use crate::schema::Schema;
 use crate::tickets::Tickets;
 use crate::transaction::{Entry, Outcome, Transaction, Write};
+use crate::whole::Contents;
 
 /// Key → number of the commit that wrote it last, and value.
 const ENTRIES: TableDefinition<'_, &str, (u64, &[u8])> = TableDefinition::new("entries");
 
 /// Epoch, number and schema of the whole.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+
+/// What is said about the whole in words.
+const NOTES: TableDefinition<'_, &str, &str> = TableDefinition::new("notes");
+
+/// Where the contents went.
+const MOVED: &str = "moved";
 
 const EPOCH: &str = "epoch";
 const NUMBER: &str = "number";
@@ -52,6 +59,15 @@ type Outcomes = Vec<Result<Outcome, Error>>;
 impl File {
     /// Opens the file, makes it if need be, and brings it to today's schema.
     pub(super) fn open(path: &Path, schema: Schema) -> Result<File, Error> {
+        let file = File::open_any(path, schema)?;
+        match file.moved()? {
+            Some(to) => Err(Error::Moved { to }),
+            None => Ok(file),
+        }
+    }
+
+    /// The same, even if the contents have moved.
+    pub(super) fn open_any(path: &Path, schema: Schema) -> Result<File, Error> {
         own(path).map_err(|e| error(path, "opened", redb::Error::Io(e)))?;
         let opened = Database::builder().set_cache_size(CACHE).create(path);
         let database = opened.map_err(|e| error(path, "opened", e.into()))?;
@@ -63,6 +79,72 @@ impl File {
         };
         file.prepare()?;
         Ok(file)
+    }
+
+    /// Where the contents went; none when they are here.
+    pub(super) fn moved(&self) -> Result<Option<String>, Error> {
+        self.note(MOVED).map_err(self.error("read"))
+    }
+
+    fn note(&self, key: &str) -> Result<Option<String>, redb::Error> {
+        match self.database.begin_read()?.open_table(NOTES) {
+            Ok(notes) => Ok(notes.get(key)?.map(|note| note.value().to_owned())),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes down where the contents went.
+    pub(super) fn set_moved(&self, to: Option<&str>) -> Result<(), Error> {
+        self.set_note(MOVED, to).map_err(self.error("written"))
+    }
+
+    fn set_note(&self, key: &str, note: Option<&str>) -> Result<(), redb::Error> {
+        let writing = self.database.begin_write()?;
+        {
+            let mut notes = writing.open_table(NOTES)?;
+            match note {
+                Some(note) => drop(notes.insert(key, note)?),
+                None => drop(notes.remove(key)?),
+            }
+        }
+        writing.commit()?;
+        Ok(())
+    }
+
+    /// Everything, and what is said about it.
+    pub(super) fn contents(&self) -> Result<Contents, Error> {
+        let (revision, entries) = self.read()?;
+        Ok(Contents {
+            revision,
+            schema: self.schema.version(),
+            entries: entries.into_iter().map(|e| (e.key, e.value)).collect(),
+            moved: self.moved()?,
+        })
+    }
+
+    /// Puts other contents in the place of these, in a later epoch.
+    pub(super) fn replace(&self, contents: &Contents) -> Result<(), Error> {
+        self.replace_all(contents).map_err(self.error("written"))
+    }
+
+    fn replace_all(&self, contents: &Contents) -> Result<(), redb::Error> {
+        let writing = self.database.begin_write()?;
+        {
+            let mut meta = writing.open_table(META)?;
+            let number = meta.get(NUMBER)?.map_or(0, |n| n.value()) + 1;
+            let epoch = meta.get(EPOCH)?.map_or(0, |n| n.value());
+            meta.insert(EPOCH, epoch_after(epoch.max(contents.revision.epoch)))?;
+            meta.insert(NUMBER, number)?;
+            let mut entries = writing.open_table(ENTRIES)?;
+            entries.retain(|_, _| false)?;
+            for (key, value) in &contents.entries {
+                entries.insert(key.as_str(), (number, &value[..]))?;
+            }
+            writing.open_table(NOTES)?.remove(MOVED)?;
+        }
+        writing.commit()?;
+        Ok(())
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -110,10 +192,7 @@ impl File {
     }
 
     fn begin(&self) -> Result<(), redb::Error> {
-        // A later start makes a larger epoch, so that no host takes an old
-        // revision of its own for one of this history.
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let epoch = now.map_or(1, |since| since.as_secs().max(1));
+        let epoch = epoch_after(0);
         let writing = self.database.begin_write()?;
         {
             let mut meta = writing.open_table(META)?;

@@ -72,4 +72,50 @@ impl Rig {
             counts.iter().fold(sum, |sum, count| sum.plus(&count.0))
         })
     }
+
+    /// Removes a connection, and answers with what it was if it lay in its tenant's share.
+    pub(crate) fn remove_flow(&mut self, key: &FlowKey) -> Option<Flow> {
+        let row = Row(key.row());
+        self.hash::<FlowKey, Flow>(maps::CROWD).remove(&row).ok();
+        let mut table = self.hash::<FlowKey, Flow>(maps::FLOWS);
+        let flow = table.get(&row, 0).ok()?.0;
+        table.remove(&row).unwrap();
+        Some(flow)
+    }
+
+    /// Lets all connections be older by so many ticks.
+    pub(crate) fn age_flows(&mut self, ticks: u32) {
+        for name in [maps::FLOWS, maps::CROWD] {
+            for (key, mut flow) in self.flows(name) {
+                for way in [&mut flow.forward, &mut flow.reply] {
+                    way.seen = if way.seen == 0 {
+                        0
+                    } else {
+                        way.seen.wrapping_sub(ticks)
+                    };
+                }
+                self.set_flow(&key, flow);
+            }
+        }
+    }
+
+    /// Removes all connections and all counts.
+    pub(crate) fn clear_flows(&mut self) {
+        for name in [maps::FLOWS, maps::CROWD] {
+            for (key, _) in self.flows(name) {
+                self.hash::<FlowKey, Flow>(name).remove(&Row(key)).unwrap();
+            }
+        }
+        let map = self.programs.ebpf.map_mut(maps::RULE_COUNTS).unwrap();
+        let mut map = PerCpuHashMap::<_, Row<RuleKey>, Row<RuleCount>>::try_from(map).unwrap();
+        let keys: Vec<_> = map.keys().map(|key| key.unwrap()).collect();
+        for key in keys {
+            map.remove(&key).unwrap();
+        }
+        for tenant in [1, 2] {
+            self.array::<Taken>(maps::FLOWS_TAKEN)
+                .set(tenant, Row(Taken::default()), 0)
+                .unwrap();
+        }
+    }
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use contiv_store::{Compare, Transaction, Write};
+use contiv_store::{Compare, Transaction, Unchanged, Write};
 
 /// What several transactions together compare and write.
 #[derive(Default)]
 pub(super) struct Merged {
     compares: BTreeMap<String, u64>,
+    unchanged: Vec<Unchanged>,
     writes: BTreeMap<String, Option<Bytes>>,
 }
 
@@ -19,6 +20,7 @@ impl Merged {
         for Compare { key, number } in transaction.compares {
             self.compares.entry(key).or_insert(number);
         }
+        self.unchanged.extend(transaction.unchanged);
         for write in transaction.writes {
             match write {
                 Write::Put { key, value } => self.writes.insert(key, Some(value)),
@@ -27,7 +29,10 @@ impl Merged {
         }
     }
 
-    pub(super) fn transaction(self) -> Transaction {
+    /// All of it, decided on the image of commit `since`: what those before wrote in a range is
+    /// no news to those after.
+    pub(super) fn transaction(self, since: u64) -> Transaction {
+        let range = |range: Unchanged| Unchanged { since, ..range };
         let write = |(key, value)| match value {
             Some(value) => Write::Put { key, value },
             None => Write::Delete { key },
@@ -36,6 +41,8 @@ impl Merged {
         Transaction {
             compares: self.compares.into_iter().map(compare).collect(),
             writes: self.writes.into_iter().map(write).collect(),
+            unchanged: self.unchanged.into_iter().map(range).collect(),
+            ..Transaction::default()
         }
     }
 }

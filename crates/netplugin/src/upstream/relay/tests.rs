@@ -1,0 +1,254 @@
+use std::collections::BTreeMap as Map;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use axum::extract::{Path, State};
+use axum::routing::post;
+use axum::{Json, Router};
+use contiv_client::{Client, Timeouts};
+use contiv_datapath::Shortfall;
+use contiv_datapath::spec::{Desired, EndpointSpec};
+use contiv_model::agent::{FabricEvent, Revision, TakenPrefix, Totals};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+use super::*;
+use crate::data_plane::{DataPlane, EndpointFacts, SharedPlane};
+
+/// How long anything here may take.
+const SOON: Duration = Duration::from_secs(10);
+
+fn counted(life: &str, packets: &[(u32, u64)]) -> Counted {
+    let row = |&(rule, packets)| {
+        let totals = Totals {
+            packets,
+            ..Totals::default()
+        };
+        let row = RuleTotals {
+            rule,
+            totals,
+            last_hit: None,
+        };
+        (rule, row)
+    };
+    Counted {
+        life: life.into(),
+        since: 1,
+        rules: packets.iter().map(row).collect(),
+    }
+}
+
+fn numbers(report: Option<HitsReport>) -> Option<Vec<u32>> {
+    report.map(|report| report.totals.iter().map(|row| row.rule).collect())
+}
+
+#[test]
+fn a_master_hears_what_has_changed_and_of_a_new_life_everything() {
+    let mut taken = Taken::default();
+    assert_eq!(numbers(changed(&counted("", &[]), &taken)), None);
+    let first = counted("a", &[(16, 1), (17, 2)]);
+    assert_eq!(numbers(changed(&first, &taken)), Some(vec![16, 17]));
+    taken.counting = "a".into();
+    taken.totals = first.rules.clone();
+    assert_eq!(numbers(changed(&first, &taken)), None);
+    let second = counted("a", &[(16, 1), (17, 3), (18, 1)]);
+    assert_eq!(numbers(changed(&second, &taken)), Some(vec![17, 18]));
+    let reborn = counted("b", &[(16, 1)]);
+    assert_eq!(numbers(changed(&reborn, &taken)), Some(vec![16]));
+    assert_eq!(numbers(changed(&counted("b", &[]), &taken)), Some(vec![]));
+}
+
+/// What a master has been told: the paths' last parts, with the bodies.
+#[derive(Default)]
+struct Told {
+    life: String,
+    calls: Vec<(String, Value)>,
+}
+
+/// A master that takes everything.
+#[derive(Clone, Default)]
+struct Master(Arc<(Mutex<Told>, Notify)>);
+
+impl Master {
+    async fn start(life: &str) -> (Master, String) {
+        let master = Master::default();
+        master.begin(life);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let take = |State(master): State<Master>, Path(call): Path<String>, body: Json<Value>| async move {
+            let life = {
+                let mut told = master.0.0.lock().unwrap();
+                told.calls.push((call, body.0));
+                told.life.clone()
+            };
+            master.0.1.notify_waiters();
+            let revision = Revision::default();
+            Json(json!({"life": life, "masterVersion": "0", "revision": revision}))
+        };
+        let router = Router::new()
+            .route("/agent/v1/hosts/h/{call}", post(take))
+            .with_state(master.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (master, address)
+    }
+
+    /// As after a start: nothing is known.
+    fn begin(&self, life: &str) {
+        let mut told = self.0.0.lock().unwrap();
+        life.clone_into(&mut told.life);
+        told.calls.clear();
+    }
+
+    /// Waits until it has been told so much of each.
+    async fn hears(&self, wanted: &[(&str, usize)]) {
+        let limit = Instant::now() + SOON;
+        let wanted: Map<&str, usize> = wanted.iter().copied().collect();
+        loop {
+            let news = self.0.1.notified();
+            let heard = self.heard();
+            if wanted.iter().all(|(call, n)| heard.get(*call) == Some(n)) {
+                return;
+            }
+            let left = limit.saturating_duration_since(Instant::now());
+            let more = tokio::time::timeout(left, news).await;
+            assert!(more.is_ok(), "{heard:?} is not {wanted:?}");
+        }
+    }
+
+    fn heard(&self) -> Map<String, usize> {
+        let told = self.0.0.lock().unwrap();
+        let mut heard = Map::new();
+        for (call, body) in &told.calls {
+            let rows = match call.as_str() {
+                "events" => body["events"].as_array().map_or(0, Vec::len),
+                "hits" => body["totals"].as_array().map_or(0, Vec::len),
+                _ => 1,
+            };
+            *heard.entry(call.clone()).or_default() += rows;
+        }
+        heard
+    }
+}
+
+struct NoPlane;
+
+impl DataPlane for NoPlane {
+    fn apply(&mut self, _: &Desired) -> Result<Vec<Shortfall>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn add_endpoint(&mut self, _: &str, _: &EndpointSpec) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn remove_endpoint(&mut self, _: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn endpoints(&mut self) -> Result<BTreeMap<String, EndpointFacts>, Error> {
+        Ok(BTreeMap::new())
+    }
+
+    fn taken_prefixes(&mut self) -> Result<Vec<TakenPrefix>, Error> {
+        Ok(Vec::new())
+    }
+}
+
+/// What an agent has to say, and relays that bring it to masters.
+struct Agent {
+    status: watch::Sender<Option<Arc<HostStatus>>>,
+    totals: watch::Sender<Arc<Counted>>,
+    registrations: watch::Sender<u64>,
+    events: Arc<EventLog>,
+    stop: CancellationToken,
+}
+
+impl Agent {
+    fn of(masters: &str) -> Agent {
+        let timeouts = Timeouts {
+            connect: Duration::from_secs(1),
+            call: Duration::from_secs(2),
+            ..Timeouts::default()
+        };
+        let agent = Agent {
+            status: watch::Sender::new(None),
+            totals: watch::Sender::new(Arc::default()),
+            registrations: watch::Sender::new(0),
+            events: Arc::default(),
+            stop: CancellationToken::new(),
+        };
+        let introduction = Introduction {
+            plane: SharedPlane::new(NoPlane),
+            underlay: Arc::default(),
+        };
+        for master in Client::new(masters, timeouts).unwrap().each() {
+            let relay = Relay {
+                host: master.host("h").unwrap(),
+                introduction: introduction.clone(),
+                status: agent.status.subscribe(),
+                counted: agent.totals.subscribe(),
+                events: Arc::clone(&agent.events),
+                registrations: agent.registrations.subscribe(),
+            };
+            tokio::spawn(relay.run(agent.stop.clone()));
+        }
+        agent
+    }
+
+    fn reports(&self) {
+        self.status.send_replace(Some(Arc::default()));
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[tokio::test]
+async fn every_master_hears_all_of_it_whoever_is_away() {
+    let (one, first) = Master::start("1").await;
+    let (two, second) = Master::start("2").await;
+    // Nobody listens at the last one.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let third = nobody.local_addr().unwrap().to_string();
+    drop(nobody);
+    let agent = Agent::of(&format!("{third},{first},{second}"));
+    agent.reports();
+    agent
+        .totals
+        .send_replace(Arc::new(counted("a", &[(16, 1), (17, 1)])));
+    for _ in 0..3 {
+        agent.events.push(FabricEvent::default());
+    }
+    let all = [("register", 1), ("status", 1), ("hits", 2), ("events", 3)];
+    one.hears(&all).await;
+    two.hears(&all).await;
+    agent
+        .totals
+        .send_replace(Arc::new(counted("a", &[(16, 1), (17, 2)])));
+    agent.events.push(FabricEvent::default());
+    let more = [("register", 1), ("status", 1), ("hits", 3), ("events", 4)];
+    one.hears(&more).await;
+    two.hears(&more).await;
+
+    // One starts anew, and is told all of it again; the other is told what is new.
+    one.begin("3");
+    agent.reports();
+    one.hears(&[("register", 1), ("status", 2), ("hits", 2), ("events", 4)])
+        .await;
+    two.hears(&[("register", 1), ("status", 2), ("hits", 3), ("events", 4)])
+        .await;
+}
+
+#[tokio::test]
+async fn a_master_that_takes_the_host_in_again_wants_its_status() {
+    let (master, address) = Master::start("1").await;
+    let agent = Agent::of(&address);
+    agent.reports();
+    master.hears(&[("register", 1), ("status", 1)]).await;
+    agent.registrations.send_modify(|n| *n += 1);
+    master.hears(&[("register", 1), ("status", 2)]).await;
+}

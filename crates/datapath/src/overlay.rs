@@ -59,7 +59,7 @@ impl Overlay {
         if let Some(link) = device::find(hands.netlink)? {
             hands
                 .attacher
-                .ensure(hands.netlink, &link, Program::FromOverlay)?;
+                .ensure(hands.netlink, &link, Program::Overlay)?;
         }
         Ok(Overlay {
             config: pins.table(contiv_datapath_abi::maps::CONFIG)?,

@@ -105,7 +105,7 @@ impl Plane {
         let links = netlink.links().map_err(Error::netlink("list links"))?;
         endpoints.take_over(&mut netlink, &attacher, &links)?;
         if let Some(inside) = links.iter().find(|link| link.name == DOOR_INSIDE) {
-            attacher.ensure(&mut netlink, inside, Program::FromHost)?;
+            attacher.ensure(&mut netlink, inside, Program::Host)?;
         }
         let mut hands = overlay::Hands {
             netlink: &mut netlink,

@@ -2,6 +2,12 @@
 //!
 //! A connection is one row. Its key is the same for both directions, see [`FlowKey::row`].
 
+mod fragment;
+mod room;
+
+pub use fragment::{Fragment, FragmentKey};
+pub use room::{Room, Taken};
+
 use crate::counter::{RuleCount, RuleKey};
 use crate::{Plain, Words};
 
@@ -339,148 +345,14 @@ impl Flow {
     }
 }
 
-/// Which rows a tenant has, counted by programs. 16 bytes; a row per tenant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Taken {
-    /// Rows that its connections took, ever.
-    pub rows: u64,
-    /// Openings for which it had no row left, ever.
-    pub crowded: u64,
-}
-
-impl Plain for Taken {}
-
-/// Which rows a tenant may have, said by user space. 16 bytes; a row per tenant.
-///
-/// A tenant in [`pressure`](Self::PRESSURE) has rows left for connections that were answered; all
-/// that begin crowd in a table of their own, which forgets the oldest. So whoever begins
-/// connections without end loses beginnings, and nobody loses a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Room {
-    /// Rows of its connections that were freed, ever.
-    pub freed: u64,
-    /// Rows that it may have.
-    pub share: u32,
-    pub unused: u32,
-}
-
-impl Plain for Room {}
-
-impl Room {
-    /// What part of its share a tenant has in use when it comes under pressure: a half.
-    pub const PRESSURE: u32 = 2;
-
-    /// Rows in use.
-    #[inline(always)]
-    pub const fn used(&self, taken: &Taken) -> u64 {
-        taken.rows.saturating_sub(self.freed)
-    }
-
-    /// Whether one more row may be taken, by a connection that begins or by one that was answered.
-    #[inline(always)]
-    pub const fn has_left(&self, taken: &Taken, answered: bool) -> bool {
-        let limit = if answered {
-            self.share
-        } else {
-            self.share / Self::PRESSURE
-        };
-        self.used(taken) < limit as u64
-    }
-}
-
 /// A tick is 2^30 ns of `CLOCK_MONOTONIC`, which is 1.07 s.
 pub const TICK_SHIFT: u32 = 30;
-
-/// Key of a fragmented packet. 44 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(C)]
-pub struct FragmentKey {
-    pub tenant: u32,
-    pub source: Words,
-    pub destination: Words,
-    pub id: u32,
-    /// 0 for IPv6, whose later fragments do not say.
-    pub protocol: u32,
-}
-
-impl Plain for FragmentKey {}
-
-/// What later fragments cannot say themselves. 12 bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Fragment {
-    pub source_port: u16,
-    pub destination_port: u16,
-    pub protocol: u32,
-    /// When the first fragment came, in ticks.
-    pub seen: u32,
-}
-
-impl Plain for Fragment {}
-
-impl Fragment {
-    /// Ticks after which a fragment is an orphan.
-    pub const LIFETIME: u32 = 30;
-}
 
 const _: () = {
     assert!(size_of::<FlowKey>() == 44);
     assert!(size_of::<Way>() == 40);
     assert!(size_of::<Flow>() == 112);
-    assert!(size_of::<Taken>() == 16);
-    assert!(size_of::<Room>() == 16);
-    assert!(size_of::<FragmentKey>() == 44);
-    assert!(size_of::<Fragment>() == 12);
 };
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mapped;
-
-    #[test]
-    fn both_directions_have_one_row() {
-        let ends = [
-            ([10, 0, 0, 1], 80),
-            ([10, 0, 0, 2], 80),
-            ([10, 0, 0, 1], 81),
-        ];
-        for (source, source_port) in ends {
-            for (destination, destination_port) in ends {
-                let key = FlowKey {
-                    tenant: 1,
-                    source: Words::new(mapped(source)),
-                    destination: Words::new(mapped(destination)),
-                    source_port,
-                    destination_port,
-                    protocol: 6,
-                };
-                assert_eq!(key.row(), key.reversed().row());
-                let same_end = key == key.reversed();
-                assert_eq!(key.is_turned() != key.reversed().is_turned(), !same_end);
-            }
-        }
-    }
-
-    #[test]
-    fn beginnings_have_half_of_a_share() {
-        let (taken, room) = (
-            Taken {
-                rows: 60,
-                crowded: 0,
-            },
-            Room {
-                freed: 10,
-                share: 100,
-                unused: 0,
-            },
-        );
-        assert!(!room.has_left(&taken, false) && room.has_left(&taken, true));
-        let more = Room { freed: 11, ..room };
-        assert!(more.has_left(&taken, false));
-        let less = Room { share: 50, ..room };
-        assert!(!less.has_left(&taken, true));
-    }
-}
+mod tests;

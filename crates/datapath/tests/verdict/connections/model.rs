@@ -136,7 +136,7 @@ impl Model {
             match kind {
                 Kind::Error if known.is_none() => return Err(Reason::UnrelatedError),
                 Kind::Accepts if known.is_none() => return Err(Reason::NoConnection),
-                _ => self.judge(ends, from, bytes, (before, known), &members, &ask)?,
+                _ => self.judge(ends, (from, bytes), (before, known), &members, &ask)?,
             }
         }
         let connection = self.connections.get_mut(&ends).unwrap();
@@ -163,8 +163,7 @@ impl Model {
     fn judge(
         &mut self,
         ends: Ends,
-        from: Who,
-        bytes: u64,
+        (from, bytes): (Who, u64),
         (before, known): (Option<Connection>, Option<Connection>),
         members: &impl Fn(Who) -> Member,
         ask: &impl Fn(Who) -> Answer,

@@ -21,12 +21,12 @@ pub(crate) struct Attacher {
     quick_first: bool,
 }
 
-/// Which program is meant.
+/// Which program is meant, by what sends to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
-    FromEndpoint,
-    FromHost,
-    FromOverlay,
+    Endpoint,
+    Host,
+    Overlay,
 }
 
 impl Attacher {
@@ -94,9 +94,9 @@ impl Attacher {
 
     fn program(&self, program: Program) -> (&'static str, BorrowedFd<'_>) {
         match program {
-            Program::FromEndpoint => (programs::FROM_ENDPOINT, self.programs.from_endpoint.as_fd()),
-            Program::FromHost => (programs::FROM_HOST, self.programs.from_host.as_fd()),
-            Program::FromOverlay => (programs::FROM_OVERLAY, self.programs.from_overlay.as_fd()),
+            Program::Endpoint => (programs::FROM_ENDPOINT, self.programs.from_endpoint.as_fd()),
+            Program::Host => (programs::FROM_HOST, self.programs.from_host.as_fd()),
+            Program::Overlay => (programs::FROM_OVERLAY, self.programs.from_overlay.as_fd()),
         }
     }
 

@@ -75,7 +75,7 @@ impl Door {
             }
         }
         settings()?;
-        attacher.ensure(netlink, &inside, Program::FromHost)?;
+        attacher.ensure(netlink, &inside, Program::Host)?;
         for link in [&inside, &outside] {
             // What is sent out here needs no neighbours: programs know where it goes.
             if !link.up || !link.noarp {

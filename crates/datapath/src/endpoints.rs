@@ -199,7 +199,7 @@ impl Endpoints {
         self.by_id.insert(id.to_owned(), local);
         let for_good = hands
             .attacher
-            .begin(hands.netlink, &link, Program::FromEndpoint)?;
+            .begin(hands.netlink, &link, Program::Endpoint)?;
         if !for_good {
             self.unsettled.add(id);
         }
@@ -355,7 +355,7 @@ impl Endpoints {
         for local in self.by_id.values() {
             let link = links.iter().find(|link| link.index == local.row.interface);
             if let Some(link) = link {
-                failures.note(attacher.ensure(netlink, link, Program::FromEndpoint));
+                failures.note(attacher.ensure(netlink, link, Program::Endpoint));
             }
         }
         let networks: BTreeSet<u32> = self.by_id.values().map(|l| l.row.network).collect();

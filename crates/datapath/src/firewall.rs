@@ -10,7 +10,8 @@
 //!    the host, replies excepted. Their private addresses are the upper half of the
 //!    private subnet, so that no rule changes when an endpoint comes or goes.
 //! 4. Containers behind other bridges do not reach the tunnel between hosts.
-//! 5. Docker drops what it does not know, so its chain for users lets us through;
+//! 5. The kernel tracks no connections of the tunnel.
+//! 6. Docker drops what it does not know, so its chain for users lets us through;
 //!    a drop of ours holds all the same, since every table has its say.
 
 mod docker;

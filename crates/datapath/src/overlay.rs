@@ -6,6 +6,7 @@
 mod device;
 mod flood;
 mod hosts;
+mod probe;
 mod remotes;
 mod vnis;
 
@@ -29,6 +30,7 @@ use crate::taken::Look;
 use crate::{Error, address};
 use flood::Floods;
 use hosts::{Here, Hosts, inner};
+use probe::Probes;
 pub(crate) use remotes::Remotes;
 use remotes::Ways;
 use vnis::Vnis;
@@ -42,6 +44,7 @@ pub(crate) struct Overlay {
     remotes: Remotes,
     floods: Floods,
     here: Option<Here>,
+    probes: Probes,
 }
 
 /// What the data plane is asked with: its own hands.
@@ -56,7 +59,7 @@ impl Overlay {
         if let Some(link) = device::find(hands.netlink)? {
             hands
                 .attacher
-                .ensure(hands.netlink, &link, Program::FromOverlay)?;
+                .ensure(hands.netlink, &link, Program::Overlay)?;
         }
         Ok(Overlay {
             config: pins.table(contiv_datapath_abi::maps::CONFIG)?,
@@ -65,6 +68,7 @@ impl Overlay {
             remotes: Remotes::open(pins)?,
             floods: Floods::open(pins)?,
             here: None,
+            probes: Probes::default(),
         })
     }
 
@@ -223,6 +227,18 @@ impl Overlay {
             Some(here) => self.hosts.set_path(host, mtu, &here),
             None => Ok(()),
         }
+    }
+
+    /// Takes the next step of finding out what paths take.
+    pub(crate) fn probe(&mut self) -> Result<(), Error> {
+        let Some(here) = self.here else {
+            return Ok(());
+        };
+        let mut failures = Failures::default();
+        for (host, mtu) in self.probes.step(self.hosts.addresses(), &here) {
+            failures.note(self.hosts.set_path(&host, mtu, &here));
+        }
+        failures.result()
     }
 
     pub(crate) fn remotes(&mut self) -> &mut Remotes {

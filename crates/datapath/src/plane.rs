@@ -105,7 +105,7 @@ impl Plane {
         let links = netlink.links().map_err(Error::netlink("list links"))?;
         endpoints.take_over(&mut netlink, &attacher, &links)?;
         if let Some(inside) = links.iter().find(|link| link.name == DOOR_INSIDE) {
-            attacher.ensure(&mut netlink, inside, Program::FromHost)?;
+            attacher.ensure(&mut netlink, inside, Program::Host)?;
         }
         let mut hands = overlay::Hands {
             netlink: &mut netlink,
@@ -320,7 +320,8 @@ impl Plane {
         Ok(link.map_or(ETHERNET_MTU, |link| link.mtu))
     }
 
-    /// Notes the largest packet that the underlay takes on the way to a host, by the host's name. A
+    /// Notes the largest packet that the underlay takes on the way to a host, by the host's name,
+    /// until [`tick`](Self::tick) finds out otherwise. A
     /// larger one of an endpoint is answered with what still passes, from the next packet on.
     pub fn set_path_mtu(&mut self, host: &str, mtu: u32) -> Result<(), Error> {
         self.overlay.set_path(host, mtu)
@@ -334,7 +335,7 @@ impl Plane {
 
     /// What is to be done from time to time, a few times a second: flows age, the host's
     /// addresses are read anew, rules that somebody flushed come back, and programs of new
-    /// endpoints are attached for good.
+    /// endpoints are attached for good. Paths to other hosts are looked at, too.
     pub fn tick(&mut self) -> Result<(), Error> {
         let mut failures = Failures::default();
         let serials = self.endpoints.serials();
@@ -342,6 +343,7 @@ impl Plane {
         failures.note(self.flows.age(lives));
         failures.note(self.refresh_host_addresses());
         failures.note(self.firewall.check());
+        failures.note(self.overlay.probe());
         let settled = self.endpoints.settle(&mut self.netlink, &self.attacher);
         failures.note(settled);
         failures.result()

@@ -63,7 +63,7 @@ impl Endpoints {
         let Some(link) = link.filter(|link| link.index == local.row.interface) else {
             return Ok(());
         };
-        let settled = attacher.ensure(netlink, &link, Program::FromEndpoint);
+        let settled = attacher.ensure(netlink, &link, Program::Endpoint);
         if settled.is_err() {
             self.unsettled.ids.insert(id);
         }

@@ -20,6 +20,7 @@ pub(crate) fn table(rules: &Rules) -> String {
         tunnel_port,
     } = rules;
     let (mut walled, mut tunnel) = (String::new(), String::new());
+    let untracked = tunnel_port.map_or_else(String::new, untracked);
     if !bridges.is_empty() {
         let names: Vec<String> = bridges.iter().map(|name| format!("\"{name}\"")).collect();
         let names = names.join(", ");
@@ -50,9 +51,24 @@ table inet contiv {{
     iifname \"{DOOR}\" ip saddr {guests} counter drop
     iifname \"{DOOR}\" ip6 saddr {guests_ipv6} counter drop
   }}
-}}
+{untracked}}}
 "
     )
+}
+
+/// Each connection between endpoints comes with a source port of its own, and would have the kernel
+/// keep an entry for it, which nobody asks for.
+fn untracked(port: u16) -> String {
+    let chain = |name: &str, hook: &str| {
+        format!(
+            "  chain {name} {{
+    type filter hook {hook} priority raw; policy accept;
+    udp dport {port} notrack
+  }}
+"
+        )
+    };
+    chain("tunnel_in", "prerouting") + &chain("tunnel_out", "output")
 }
 
 /// Loads rules, all of them or none.

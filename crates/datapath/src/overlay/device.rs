@@ -38,7 +38,7 @@ pub(super) fn ensure(netlink: &mut Netlink, attacher: &Attacher, port: u16) -> R
     }
     // The host itself has no business on this link.
     sysctl::set_if_there(&format!("ipv6/conf/{TUNNEL}/disable_ipv6"), "1")?;
-    attacher.ensure(netlink, &link, Program::FromOverlay)?;
+    attacher.ensure(netlink, &link, Program::Overlay)?;
     if !link.up || !link.noarp {
         let up = netlink.set_up(link.index, true, "");
         up.map_err(|error| taken(netlink, port, error))?;

@@ -36,6 +36,7 @@ pub(super) struct Hosts {
     table: Table<u32, HostRow>,
     rows: BTreeMap<u32, HostRow>,
     names: BTreeMap<String, u32>,
+    addresses: BTreeMap<String, IpAddr>,
     /// Paths that take less than the link, by host.
     paths: BTreeMap<String, u32>,
 }
@@ -49,6 +50,7 @@ impl Hosts {
             rows: rows.collect(),
             table,
             names: BTreeMap::new(),
+            addresses: BTreeMap::new(),
             paths: BTreeMap::new(),
         })
     }
@@ -56,6 +58,11 @@ impl Hosts {
     /// Indexes by name.
     pub(super) fn names(&self) -> &BTreeMap<String, u32> {
         &self.names
+    }
+
+    /// Ends of the tunnel by name.
+    pub(super) fn addresses(&self) -> &BTreeMap<String, IpAddr> {
+        &self.addresses
     }
 
     /// Writes the rows of these hosts; those of others stay until [`sweep`](Self::sweep), since
@@ -68,12 +75,15 @@ impl Hosts {
     ) {
         self.names.retain(|name, _| hosts.contains_key(name));
         self.paths.retain(|name, _| hosts.contains_key(name));
+        self.addresses.clear();
         let mut addresses = BTreeSet::from([here.address]);
         for (name, spec) in hosts {
             let set = self.set_one(name, spec, here, &mut addresses);
             if lacks.note(Subject::Host(name.clone()), set).is_none() {
                 self.names.remove(name);
+                continue;
             }
+            self.addresses.insert(name.clone(), spec.address);
         }
     }
 
@@ -171,6 +181,7 @@ impl Hosts {
     /// Forgets all hosts.
     pub(super) fn clear(&mut self) -> Result<(), Error> {
         self.names.clear();
+        self.addresses.clear();
         self.paths.clear();
         self.sweep()
     }

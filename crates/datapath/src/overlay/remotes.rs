@@ -186,11 +186,10 @@ impl Remotes {
         if fresh.is_empty() {
             return Ok(());
         }
-        let mut serial = self.serials.take(fresh.len() as u32)?;
+        let first = self.serials.take(fresh.len() as u32)?;
         let mut failures = Failures::default();
-        for (key, mut new) in fresh {
+        for (serial, (key, mut new)) in (first..).zip(fresh) {
             new.row.serial = serial;
-            serial += 1;
             // Another IPv6 address is left behind with the endpoint that had it.
             let old = self.held.get(&key).copied();
             let place = match old {

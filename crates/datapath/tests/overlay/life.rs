@@ -128,7 +128,7 @@ fn the_port_can_be_another_one(attach: Attach) {
     pair.network(1, DEFAULT, 2);
     let (a, b) = (pair.container(A, 1, 1, 0), pair.container(B, 1, 2, 0));
     let socket = a.netns.udp_bind(a.at(7000)).unwrap();
-    let mut drops = |pair: &mut Pair, port: u16| {
+    let drops = |pair: &mut Pair, port: u16| {
         socket.send_to(b"word", (pair.ends[B], port)).unwrap();
         let drops = pair.sites[A].facts(&a).drops;
         drops.get("tunnel-port").copied().unwrap_or_default()

@@ -13,6 +13,7 @@ mod life;
 mod pair;
 mod path;
 mod reach;
+mod scale;
 #[allow(dead_code, reason = "stories of one host use the rest")]
 #[path = "../plane/site.rs"]
 mod site;

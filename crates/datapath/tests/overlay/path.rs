@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use contiv_datapath::Attach;
+use contiv_datapath::{Attach, Plane};
+use contiv_testbed::wait_for;
 
 use crate::both_ways;
 use crate::pair::{A, B, NAMES, Pair};
@@ -12,6 +13,7 @@ use crate::site::{Container, DEFAULT, LONG, SHORT};
 both_ways!(
     endpoints_get_what_the_underlay_leaves,
     a_narrower_path_is_told_and_connections_go_on,
+    paths_are_found_out,
 );
 
 fn mtu(container: &Container) -> String {
@@ -93,6 +95,54 @@ fn a_narrower_path_is_told_and_connections_go_on(attach: Attach) {
         assert!(!answers(&a, target, full), "{ip}");
         assert!(learnt().contains("mtu 1350"), "{}", learnt());
     }
+}
+
+/// Waits until a datagram that fills the link is answered, or no more.
+fn settles(pair: &mut Pair, from: &Container, target: SocketAddr, bytes: usize, passes: bool) {
+    wait_for(4 * LONG, "the path to be found out", || {
+        pair.sites[A].with(Plane::tick).unwrap();
+        from.netns.ip("route flush cache").unwrap();
+        match answers(from, target, bytes) == passes {
+            true => Ok(()),
+            false => Err(format!("{bytes} bytes")),
+        }
+    })
+    .unwrap();
+}
+
+fn paths_are_found_out(attach: Attach) {
+    let mut pair = Pair::new(attach);
+    pair.network(1, DEFAULT, 2);
+    let (a, b) = (pair.container(A, 1, 1, 0), pair.container(B, 1, 2, 0));
+    let echo = b.netns.udp_echo(b.at(8001)).unwrap();
+    settles(&mut pair, &a, echo.address(), 1422, true);
+    // From now on a router stands between, behind which there is less room. What the tunnel sends
+    // is cut by it meanwhile, so that nothing is lost.
+    let end = pair.ends[B];
+    let world = pair.world.netns();
+    world.run("sysctl -qw net.ipv4.ip_forward=1").unwrap();
+    world
+        .run("sysctl -qw net.ipv4.conf.all.send_redirects=0")
+        .unwrap();
+    world
+        .run("sysctl -qw net.ipv4.conf.underlay.send_redirects=0")
+        .unwrap();
+    world
+        .ip(&format!("route add {end}/32 dev underlay mtu lock 1400"))
+        .unwrap();
+    let by_router = format!("route add {end}/32 via 198.51.100.1");
+    pair.sites[A].netns.ip(&by_router).unwrap();
+    assert!(
+        answers(&a, echo.address(), 1422),
+        "nothing is lost meanwhile"
+    );
+    // A new agent begins a new round.
+    pair.sites[A].stop();
+    pair.sites[A].start();
+    pair.sites[A].apply();
+    settles(&mut pair, &a, echo.address(), 1422, false);
+    let learnt = a.netns.ip(&format!("route get {}", b.ip())).unwrap();
+    assert!(learnt.contains("mtu 1350"), "{learnt}");
 }
 
 /// Sends a megabyte, and awaits it back.

@@ -84,7 +84,7 @@ fn containers_reach_the_world_by_the_hosts_address(attach: Attach) {
         assert!(twin.pings(world));
         let _open = twin.netns.tcp_open((world, 8000).into(), LONG).unwrap();
         let (_, peer) = listener.accept().unwrap();
-        assert_eq!(peer.ip(), IpAddr::from(Ipv4Addr::new(198, 51, 100, 11)));
+        assert_eq!(peer.ip(), IpAddr::from(site.address));
     }
     // Nobody comes in from there: neither to a container's address nor to a private one.
     site.world

@@ -27,7 +27,7 @@ pub(super) fn init(suites: &BTreeSet<String>, filter: &str) -> String {
          mkdir -p /var/lib /run/netns /sys/fs/cgroup\n\
          mount -t cgroup2 cgroup2 /sys/fs/cgroup\n\
          ip link set lo up\n\
-         for module in veth bridge sch_ingress cls_bpf nf_tables nft_ct nft_masq nft_chain_nat \
+         for module in veth bridge vxlan sch_ingress cls_bpf nf_tables nft_ct nft_masq nft_chain_nat \
          br_netfilter ip_tables iptable_filter xt_conntrack; do\n\
            modprobe $module 2>/dev/null\n\
          done\n\

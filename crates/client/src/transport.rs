@@ -1,13 +1,13 @@
 //! Requests and answers: masters in order, one deadline, JSON only.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -45,10 +45,24 @@ struct Shared {
     masters: Vec<MasterAddress>,
     /// The master that answered last; the next call starts with it.
     preferred: AtomicUsize,
+    /// Seconds by which the oldest answer was old.
+    age: AtomicU64,
     timeouts: Timeouts,
     /// `Bearer …`, for masters that are known by their certificate.
     authorization: Option<HeaderValue>,
     http: Http,
+}
+
+/// How old an answer is whose master cannot hear its store.
+const STATE_AGE: &str = "contiv-state-age";
+
+impl Shared {
+    fn note_age(&self, headers: &HeaderMap) {
+        let age = headers.get(STATE_AGE).and_then(|age| age.to_str().ok());
+        if let Some(age) = age.and_then(|age| age.parse().ok()) {
+            self.age.fetch_max(age, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Default for Timeouts {
@@ -93,6 +107,7 @@ impl Client {
         let shared = Shared {
             masters,
             preferred: AtomicUsize::new(0),
+            age: AtomicU64::new(0),
             timeouts,
             authorization: access.authorization()?,
             http,
@@ -114,12 +129,21 @@ impl Client {
             shared: Arc::new(Shared {
                 masters: vec![master.clone()],
                 preferred: AtomicUsize::new(0),
+                age: AtomicU64::new(0),
                 timeouts: self.shared.timeouts,
                 authorization: self.shared.authorization.clone(),
                 http: self.shared.http.clone(),
             }),
         };
         self.shared.masters.iter().map(of).collect()
+    }
+
+    /// How old the oldest answer so far was: none when all of them were of the present.
+    pub fn state_age(&self) -> Option<Duration> {
+        match self.shared.age.load(Ordering::Relaxed) {
+            0 => None,
+            seconds => Some(Duration::from_secs(seconds)),
+        }
     }
 
     pub(crate) fn timeouts(&self) -> Timeouts {
@@ -203,6 +227,7 @@ impl Client {
             match self.send(request, share).await {
                 Ok(response) => {
                     let status = response.status();
+                    self.shared.note_age(response.headers());
                     let answer = Answer {
                         master: master.to_string(),
                         response,

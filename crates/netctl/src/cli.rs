@@ -122,7 +122,14 @@ fn run(cli: Cli, arguments: &[OsString]) -> Result<(), Failure> {
             return login.run(&cli.access, &mut session).await;
         }
         let client = cli.access.client()?;
-        command.run(&client, &mut session).await
+        let done = command.run(&client, &mut session).await;
+        if let Some(age) = client.state_age() {
+            eprintln!(
+                "netctl: this is {} s old: the master does not hear its store",
+                age.as_secs()
+            );
+        }
+        done
     })
 }
 

@@ -142,6 +142,12 @@ mod tests {
         ledger
     }
 
+    /// Waits until one master knows what another does.
+    async fn meet(one: &Ledger, other: &Ledger) {
+        let revision = other.read().revision();
+        assert!(one.catch_up(revision, LOST).await);
+    }
+
     #[tokio::test]
     async fn one_master_holds_it_and_another_takes_over_from_one_that_sleeps() {
         let store = Arc::new(MemoryStore::default());
@@ -152,7 +158,7 @@ mod tests {
         let second = Lease::new(Arc::clone(&two), "sweep", "two");
         let now = Instant::now();
         assert!(first.hold(now).await.unwrap());
-        assert!(two.catch_up(one.read().revision(), LOST).await);
+        meet(&two, &one).await;
         assert!(!second.hold(now).await.unwrap());
         // Decided while it held the lease, and sent when it had slept through its loss.
         let late = {
@@ -168,7 +174,7 @@ mod tests {
             store.commit(late).await.unwrap(),
             Outcome::Conflict { .. }
         ));
-        assert!(one.catch_up(two.read().revision(), LOST).await);
+        meet(&one, &two).await;
         assert!(!first.hold(after).await.unwrap());
         {
             let committed = one.read();
@@ -177,7 +183,7 @@ mod tests {
             assert!(nothing.writes.is_empty());
         }
         second.release().await;
-        assert!(one.catch_up(two.read().revision(), LOST).await);
+        meet(&one, &two).await;
         assert!(first.hold(after).await.unwrap());
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use contiv_model::agent::Revision;
@@ -26,6 +27,9 @@ const QUIET: Duration = Duration::from_millis(200);
 
 /// What comes closer together than this is told as one change.
 const PACE: Duration = Duration::from_millis(10);
+
+/// A master that hears the store is not behind another one for longer.
+const BEHIND: Duration = Duration::from_secs(3);
 
 /// What has been said to one host.
 struct HostStream {
@@ -51,6 +55,9 @@ pub(super) async fn stream(
     super::check_name(&host)?;
     let after = query.get("after").map(|text| text.parse()).transpose();
     let said = after.map_err(|error: String| Problem::bad_request("after", error))?;
+    if let Some(said) = said {
+        catch_up(&shared, said).await?;
+    }
     let open = shared.hosts.open_stream(&host);
     tracing::info!(host, after = ?said.map(|r: Revision| r.to_string()), "stream begins");
     let state = HostStream {
@@ -70,6 +77,23 @@ pub(super) async fn stream(
     });
     let kind = [(CONTENT_TYPE, "application/jsonl")];
     Ok((kind, Body::from_stream(lines)).into_response())
+}
+
+/// Another master may have told the host more than this one knows yet: a host never goes back.
+async fn catch_up(shared: &Shared, said: Revision) -> Result<(), Problem> {
+    let now = shared.ledger.read().revision();
+    let ahead = said.epoch == now.epoch && said.number > now.number;
+    if !ahead || !shared.ledger.store().is_shared() {
+        return Ok(());
+    }
+    if shared.ledger.catch_up(said, BEHIND).await {
+        return Ok(());
+    }
+    let message = format!(
+        "this master knows the store up to {now}, and the host has {said} already; ask another \
+         one, or, if etcd was put back by hand, use netmaster snapshot restore"
+    );
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "", message))
 }
 
 impl HostStream {

@@ -149,7 +149,10 @@ pub(super) fn culprit(transaction: &Transaction, response: &etcd_client::TxnResp
             let TxnOpResponse::Get(answer) = answer else {
                 return false;
             };
-            let found = answer.kvs().first().map_or(0, |kv| kv.mod_revision());
+            let found = answer
+                .kvs()
+                .first()
+                .map_or(0, etcd_client::KeyValue::mod_revision);
             found != signed(compare.number)
         });
     let range = transaction

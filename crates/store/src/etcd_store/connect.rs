@@ -59,7 +59,9 @@ pub(super) async fn read(
 ) -> Result<(u64, Option<(Meta, i64)>), Error> {
     let key = keys.meta();
     let answer = members.call(async |mut kv| kv.get(key, None).await).await?;
-    let cluster = answer.header().map_or(0, |header| header.cluster_id());
+    let cluster = answer
+        .header()
+        .map_or(0, etcd_client::ResponseHeader::cluster_id);
     let name = members.place().to_string();
     let found = answer.kvs().first();
     let found = found.map(|kv| Ok((Meta::decode(kv.value(), &name)?, kv.mod_revision())));
@@ -78,7 +80,7 @@ pub(super) async fn create(
         TxnOp::put(keys.last(), "", None),
     ]);
     let answer = members.call(async |mut kv| kv.txn(txn).await).await?;
-    let revision = answer.header().map(|header| header.revision());
+    let revision = answer.header().map(etcd_client::ResponseHeader::revision);
     Ok(revision.filter(|_| answer.succeeded()))
 }
 

@@ -47,7 +47,11 @@ pub(super) async fn whole(members: &Members, keys: &Keys) -> Result<Whole, Error
 
 impl Whole {
     /// Whether what a transaction rests on is so; the key that is not is the error.
-    pub(super) fn holds(&self, staged: &impl Staged, transaction: &Transaction) -> Result<(), String> {
+    pub(super) fn holds(
+        &self,
+        staged: &impl Staged,
+        transaction: &Transaction,
+    ) -> Result<(), String> {
         for compare in &transaction.compares {
             let found = self
                 .revisions

@@ -225,7 +225,7 @@ async fn claim(
         .when(compares)
         .and_then([TxnOp::put(keys.meta(), meta.encode(), None)]);
     let answer = members.call(async |mut kv| kv.txn(txn).await).await?;
-    let at = answer.header().map(|header| header.revision());
+    let at = answer.header().map(etcd_client::ResponseHeader::revision);
     Ok(at.filter(|_| answer.succeeded()))
 }
 
@@ -258,7 +258,7 @@ async fn write(
         .when([connect::unchanged(keys, revision)])
         .and_then([TxnOp::put(keys.meta(), meta.encode(), None)]);
     let answer = members.call(async |mut kv| kv.txn(txn).await).await?;
-    let at = answer.header().map(|header| header.revision());
+    let at = answer.header().map(etcd_client::ResponseHeader::revision);
     Ok(at.filter(|_| answer.succeeded()))
 }
 
@@ -326,7 +326,7 @@ async fn end(
             TxnOp::delete(keys.staging(id), Some(all)),
         ]);
     let answer = members.call(async |mut kv| kv.txn(txn).await).await?;
-    let at = answer.header().map(|header| header.revision());
+    let at = answer.header().map(etcd_client::ResponseHeader::revision);
     Ok(at.filter(|_| answer.succeeded()))
 }
 

@@ -53,7 +53,9 @@ pub(super) async fn follow(shared: Arc<Shared>) -> Result<Following, Error> {
         shared.set_meta(meta, at);
         shared.state().heard = begin;
         let (sender, receiver) = mpsc::unbounded_channel();
-        let revision = answer.header().map_or(0, |header| header.revision());
+        let revision = answer
+            .header()
+            .map_or(0, etcd_client::ResponseHeader::revision);
         let listener = Listener {
             shared: Arc::clone(&shared),
             sender,
@@ -132,7 +134,9 @@ impl Listener {
                     return Ended::Lost;
                 }
             };
-            let at = answer.header().map_or(i64::MAX, |header| header.revision());
+            let at = answer
+                .header()
+                .map_or(i64::MAX, etcd_client::ResponseHeader::revision);
             if answer.compact_revision() > 0 || at < self.next - 1 {
                 tracing::warn!(next = self.next, at, "the past is not known any more");
                 return Ended::Over;
@@ -214,5 +218,5 @@ impl Listener {
 }
 
 fn revision(event: &Event) -> i64 {
-    event.kv().map_or(0, |kv| kv.mod_revision())
+    event.kv().map_or(0, etcd_client::KeyValue::mod_revision)
 }

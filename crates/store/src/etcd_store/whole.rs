@@ -64,11 +64,7 @@ impl EtcdStore {
 
     /// Puts what is `wanted`, of today's schema, in the place of what there is, and begins an epoch
     /// after theirs and after the one there.
-    pub async fn replace(
-        place: EtcdPlace,
-        schema: Schema,
-        wanted: &Contents,
-    ) -> Result<(), Error> {
+    pub async fn replace(place: EtcdPlace, schema: Schema, wanted: &Contents) -> Result<(), Error> {
         let (keys, members) = (Keys::new(&place.prefix), Members::new(place));
         loop {
             let (cluster, found) = connect::read(&members, &keys).await?;

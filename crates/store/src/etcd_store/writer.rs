@@ -146,7 +146,9 @@ impl Writer {
                 .call(async |mut kv| kv.txn(txn).await)
                 .await?;
             if answer.succeeded() {
-                let number = answer.header().map_or(0, |header| header.revision());
+                let number = answer
+                    .header()
+                    .map_or(0, etcd_client::ResponseHeader::revision);
                 return Ok(outcomes(members, &answer, batch::unsigned(number)));
             }
             connect::take_meta(shared, &answer)?;

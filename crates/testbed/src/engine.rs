@@ -54,14 +54,19 @@ pub struct Engine {
 impl Engine {
     /// Starts an engine in `host` and waits until it answers.
     pub fn start(host: &Host, options: EngineOptions) -> Result<Self> {
-        let mut engine = Self {
-            host: host.clone(),
-            options,
-            daemon: None,
-        };
+        let mut engine = Self::off(host, options);
         engine.up()?;
         engine.import_busybox()?;
         Ok(engine)
+    }
+
+    /// An engine that does not run yet, of a host on whose disk one has run before.
+    pub(crate) fn off(host: &Host, options: EngineOptions) -> Self {
+        Self {
+            host: host.clone(),
+            options,
+            daemon: None,
+        }
     }
 
     /// Starts the engine again after [`Engine::stop`] or [`Engine::kill9`].

@@ -13,6 +13,9 @@ use anyhow::{Context, Result, bail};
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
+/// Where the kernel tells which boot this is.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 /// The namespaces of one host, for as long as this value lives.
 #[derive(Debug)]
 pub(crate) struct Holder {
@@ -27,6 +30,7 @@ struct Mount {
     target: CString,
     kind: CString,
     options: CString,
+    flags: libc::c_ulong,
     /// Tried instead when the mount itself is refused.
     or_tmpfs: bool,
 }
@@ -43,11 +47,18 @@ impl Holder {
             upper.display(),
             work.display()
         );
+        // Machines that boot have ids of their own, and the kernel that all hosts share has one.
+        let boot = dir.join("boot-id");
+        std::fs::write(&boot, boot_id()?)?;
+        let (boot, random) = (boot.display().to_string(), Path::new(BOOT_ID));
+        let mut boot = mount(&boot, random, "none", "", false)?;
+        boot.flags = libc::MS_BIND;
         let mounts = [
             mount("proc", Path::new("/proc"), "proc", "", false)?,
             mount("tmpfs", Path::new("/run"), "tmpfs", "mode=755", false)?,
             mount("overlay", Path::new("/var/lib"), "overlay", &overlay, true)?,
             mount("bpf", Path::new("/sys/fs/bpf"), "bpf", "", false)?,
+            boot,
         ];
         let hostname = CString::new(name)?;
         let (lifeline_read, lifeline) = pipe2(OFlag::O_CLOEXEC)?;
@@ -89,6 +100,7 @@ impl Holder {
                     "/run",
                     "/var/lib",
                     "/sys/fs/bpf",
+                    BOOT_ID,
                 ]
                 .get(step as usize)
                 .unwrap_or(&"start");
@@ -124,12 +136,18 @@ impl Drop for Holder {
     }
 }
 
+/// An id that no other boot has.
+fn boot_id() -> Result<String> {
+    std::fs::read_to_string("/proc/sys/kernel/random/uuid").context("draw a boot id")
+}
+
 fn mount(source: &str, target: &Path, kind: &str, options: &str, or_tmpfs: bool) -> Result<Mount> {
     Ok(Mount {
         source: CString::new(source)?,
         target: CString::new(target.as_os_str().as_bytes())?,
         kind: CString::new(kind)?,
         options: CString::new(options)?,
+        flags: 0,
         or_tmpfs,
     })
 }
@@ -174,7 +192,7 @@ fn hold(mounts: &[Mount], hostname: &CString, lifeline: RawFd, status: RawFd) ->
         for (index, mount) in mounts.iter().enumerate() {
             let (source, target) = (mount.source.as_ptr(), mount.target.as_ptr());
             let options = mount.options.as_ptr().cast();
-            let mut result = libc::mount(source, target, mount.kind.as_ptr(), 0, options);
+            let mut result = libc::mount(source, target, mount.kind.as_ptr(), mount.flags, options);
             if result != 0 && mount.or_tmpfs {
                 result = libc::mount(source, target, c"tmpfs".as_ptr(), 0, null.cast());
             }

@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ struct Inner {
     pid: libc::pid_t,
     children: Mutex<Vec<SharedChild>>,
     logs: Mutex<HashMap<String, u32>>,
+    /// Whether the disk is another run's by now.
+    rebooted: AtomicBool,
 }
 
 impl Host {
@@ -51,6 +53,24 @@ impl Host {
         let name = format!("{PREFIX}{}-{number}-{label}", std::process::id());
         let dir = std::env::temp_dir().join(&name);
         fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
+        Self::boot(name, dir, HashMap::new())
+    }
+
+    /// Ends whatever runs here, as a loss of power does, and starts the host anew on its disk:
+    /// with an empty `/run`, no link but the loopback, and another boot id. The value that this
+    /// is called on, and its clones, stand for what has ended.
+    pub fn reboot(&self) -> Result<Self> {
+        self.0.end();
+        self.0.rebooted.store(true, Ordering::Relaxed);
+        let mut logs = self.0.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::boot(
+            self.0.name.clone(),
+            self.0.dir.clone(),
+            std::mem::take(&mut logs),
+        )
+    }
+
+    fn boot(name: String, dir: PathBuf, logs: HashMap<String, u32>) -> Result<Self> {
         let holder = match Holder::start(&name, &dir) {
             Ok(holder) => holder,
             Err(error) => {
@@ -65,7 +85,8 @@ impl Host {
             holder: Mutex::new(holder),
             pid,
             children: Mutex::default(),
-            logs: Mutex::default(),
+            logs: Mutex::new(logs),
+            rebooted: AtomicBool::new(false),
         }));
         host.run(&["ip", "link", "set", "lo", "up"])?;
         Ok(host)
@@ -242,22 +263,29 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Ve
     })
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
+impl Inner {
+    /// Ends every process; harmless when that was done before.
+    fn end(&self) {
         // The holder's end waits for every process of the host, and ours are ours to wait for.
-        let mut children = std::mem::take(
-            self.children
-                .get_mut()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-        for child in children.drain(..).rev() {
+        let children =
+            std::mem::take(&mut *self.children.lock().unwrap_or_else(PoisonError::into_inner));
+        for child in children.iter().rev() {
             child.kill();
         }
         self.holder
-            .get_mut()
+            .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .end();
         cgroups::remove(&self.name);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if *self.rebooted.get_mut() {
+            return;
+        }
+        self.end();
         if std::env::var_os("CONTIV_KEEP_LOGS").is_none() {
             remove_dir(&self.dir);
         }

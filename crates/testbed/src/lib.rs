@@ -2,11 +2,12 @@
 //!
 //! A [`Host`] is a network, mount, process and host-name namespace held by one process that ends
 //! with the test, however the test ends; whatever ran in it ends with it. An [`Engine`] is a real
-//! Docker engine in a host, a [`Stack`] all of Contiv beside one, a [`World`] the underlay that
-//! hosts reach by their `eth0`. A [`Netns`] is any network namespace (a host's, a container's, a
-//! bare one) and is where probes start: connections, echo servers, pings, numbered packets
-//! ([`Stream`]) and raw frames ([`FrameSocket`]). A [`Relay`] stands between engine and driver, an
-//! [`Etcd`] is a cluster of real members.
+//! Docker engine in a host, a [`Stack`] all of Contiv beside one, a [`Cluster`] several hosts that
+//! have joined each other's masters, a [`World`] the underlay that they reach by their `eth0`. A
+//! [`Netns`] is any network namespace (a host's, a container's, a bare one) and is where probes
+//! start: connections, echo servers, pings, numbered packets ([`Stream`]) and raw frames
+//! ([`FrameSocket`]). A [`Relay`] stands between engine and driver, an [`Etcd`] is a cluster of real
+//! members.
 //!
 //! Nothing here touches the machine's own network namespace. All of it needs root.
 #![allow(
@@ -15,6 +16,7 @@
 )]
 
 mod cgroups;
+mod cluster;
 mod container;
 mod daemon;
 mod echo;
@@ -38,6 +40,7 @@ mod sweep;
 mod wait;
 mod world;
 
+pub use cluster::{Cluster, Node};
 pub use container::{Attachment, Container};
 pub use daemon::Daemon;
 pub use echo::{TcpEcho, UdpEcho};

@@ -40,12 +40,30 @@ impl World {
     pub fn attach(&self, host: &Host) -> Result<Ipv4Addr> {
         let number = self.hosts.fetch_add(1, Ordering::Relaxed);
         let address = Ipv4Addr::new(198, 51, 100, 11 + number);
-        let port = format!("host{number}");
+        self.plug(host, address)?;
+        Ok(address)
+    }
+
+    /// Gives a host that was rebooted the `eth0` with the address that it had.
+    pub fn attach_again(&self, host: &Host, address: Ipv4Addr) -> Result<()> {
+        // The link went with the other end's namespace, or is about to.
+        let port = port(address);
+        self.netns.ip(&format!("link del {port}")).ok();
+        self.plug(host, address)
+    }
+
+    fn plug(&self, host: &Host, address: Ipv4Addr) -> Result<()> {
+        let port = port(address);
         let inside = host.netns()?;
         self.netns.veth(&port, &inside, "eth0")?;
         self.netns.ip(&format!("link set {port} master underlay"))?;
         inside.ip(&format!("addr add {address}/24 dev eth0"))?;
         inside.ip(&format!("route add default via {}", Self::ADDRESS))?;
-        Ok(address)
+        Ok(())
     }
+}
+
+/// The bridge's end of the link to a host.
+fn port(address: Ipv4Addr) -> String {
+    format!("host{}", address.octets()[3])
 }

@@ -190,8 +190,7 @@ async fn addresses(
                 group: None,
             },
             ipv6: false,
-            address: None,
-        };
+            address: None, by: Default::default(), };
         tasks.spawn(async move {
             let host = format!("h{client}");
             while begin.elapsed() < time {

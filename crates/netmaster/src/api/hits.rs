@@ -24,7 +24,7 @@ pub(super) fn routes(router: Router<Shared>) -> Router<Shared> {
     both(router, "/api/v1/hits/", get(hits))
 }
 
-/// Rules in the order of their keys, and the defaults behind them.
+/// Rules in the order of their keys, and behind them, where all are asked for, the defaults.
 async fn hits(
     State(shared): State<Shared>,
     Query(query): Query<HashMap<String, String>>,
@@ -61,7 +61,8 @@ async fn hits(
             of_rule(&known.record.object, known.record.number, staged, sum)
         }));
     }
-    if policy.is_none() {
+    // Hosts count what no rule decides for all tenants together: that is no tenant's to see.
+    if policy.is_none() && tenant.is_none() {
         rules.extend(built_in(&mut sums));
     }
     Ok(Json(HitsDocument {

@@ -12,6 +12,7 @@
 mod access;
 mod address;
 mod answer;
+mod dial;
 mod error;
 mod fabric;
 mod host;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use access::{Access, Token};
 pub use address::{DEFAULT_MASTER, MasterAddress, masters};
+pub use dial::{Dial, Dialing};
 pub use error::{Attempt, Error};
 pub use fabric::{AddressEntry, EndpointEntry, HostEntry, Version};
 pub use host::HostClient;

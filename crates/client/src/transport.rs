@@ -11,6 +11,7 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue,
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Builder, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,9 +20,26 @@ use tokio::time::{Instant, timeout_at};
 use crate::access::Access;
 use crate::address::{MasterAddress, masters};
 use crate::answer::Answer;
+use crate::dial::{Connector, Dial};
 use crate::error::{Attempt, Error, root_cause, too_slow};
 
-type Http = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type Http<C> = hyper_util::client::legacy::Client<C, Full<Bytes>>;
+
+/// How connections come about.
+#[derive(Clone, Debug)]
+enum Connections {
+    Sockets(Http<HttpsConnector<HttpConnector>>),
+    Dialed(Http<Connector>),
+}
+
+impl Connections {
+    fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
+        match self {
+            Connections::Sockets(http) => http.request(request),
+            Connections::Dialed(http) => http.request(request),
+        }
+    }
+}
 
 /// How long a caller is ready to wait.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +68,7 @@ struct Shared {
     timeouts: Timeouts,
     /// `Bearer …`, for masters that are known by their certificate.
     authorization: Option<HeaderValue>,
-    http: Http,
+    http: Connections,
 }
 
 /// How old an answer is whose master cannot hear its store.
@@ -100,10 +118,29 @@ impl Client {
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
-        let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
-            .build(connector);
+        let http = Connections::Sockets(pool().build(connector));
+        Client::with(masters, timeouts, access, http)
+    }
+
+    /// A client of these masters by connections of another making, without encryption.
+    pub fn through(
+        dial: Dial,
+        masters: Vec<MasterAddress>,
+        timeouts: Timeouts,
+    ) -> Result<Client, Error> {
+        if masters.is_empty() {
+            return Err(Error::NoMaster);
+        }
+        let http = Connections::Dialed(pool().build(dial.connector()));
+        Client::with(masters, timeouts, &Access::default(), http)
+    }
+
+    fn with(
+        masters: Vec<MasterAddress>,
+        timeouts: Timeouts,
+        access: &Access,
+        http: Connections,
+    ) -> Result<Client, Error> {
         let shared = Shared {
             masters,
             preferred: AtomicUsize::new(0),
@@ -285,6 +322,13 @@ impl Client {
             maybe_done: true,
         })
     }
+}
+
+fn pool() -> Builder {
+    let mut pool = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
+    pool.pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(60));
+    pool
 }
 
 /// One failed try at one master.

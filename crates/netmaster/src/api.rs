@@ -43,16 +43,14 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
-use contiv_fabric::record::Stamp;
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 pub(crate) use answer::Problem;
 pub(crate) use body::Document;
 pub use openapi::document;
 
 use crate::agent::fanout::Fanout;
+use crate::clock::Clock;
 use crate::config::NetMode;
 use crate::events::Events;
 use crate::hits::Hits;
@@ -74,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) hits: Arc<Hits>,
     pub(crate) events: Arc<Events>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Clock,
     /// Streams end with it.
     pub(crate) stop: CancellationToken,
     pub(crate) address: SocketAddr,
@@ -107,19 +106,6 @@ pub(crate) fn both(
     router
         .route(path, methods.clone())
         .route(path.trim_end_matches('/'), methods)
-}
-
-/// The uid and the time of something new.
-pub(crate) fn stamp() -> Stamp {
-    Stamp {
-        uid: Uuid::new_v4().to_string(),
-        time: now(),
-    }
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn now() -> u64 {
-    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
 }
 
 /// The answer to a path that there is not.

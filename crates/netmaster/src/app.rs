@@ -8,16 +8,10 @@
 //!                             Hosts ──▶ Sweeper, Collector
 //! ```
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Router};
-use contiv_fabric::{Presets, bootstrap};
+use contiv_fabric::Presets;
 use contiv_model::agent::ForwardMode;
 use contiv_model::parsed::InfraType;
 use tokio::net::TcpListener;
@@ -25,23 +19,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::agent;
-use crate::api::{self, Problem, Shared, stamp};
-use crate::collect::Collector;
+use crate::clock::Clock;
 use crate::config::{Config, FwdMode, Infra};
-use crate::door::{Door, Peer, admit};
-use crate::hosts::Hosts;
-use crate::lease::Lease;
-use crate::ledger::Ledger;
+use crate::door::Door;
 use crate::listen::Listen;
-use crate::metrics::Metrics;
+use crate::master::{Master, Settings};
 use crate::notify;
-use crate::origin;
 use crate::storage;
-use crate::sweep::Sweeper;
-
-/// Until the answer to a request begins.
-const ANSWER: Duration = Duration::from_secs(10);
 
 /// Requests that still run at the end get this long.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -69,71 +53,28 @@ impl App {
             None => anyhow::bail!("--listen-url: name an address to listen at"),
         };
         let store = storage::open(&config).await?;
-        let metrics = Arc::new(Metrics::default());
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-
-        let (ledger, follower) = Ledger::open(store, Arc::clone(&metrics)).await?;
-        {
-            let stop = stop.clone();
-            tracker.spawn(async move {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    followed = follower.run() => {
-                        if let Err(error) = followed {
-                            tracing::error!(%error, "the store cannot be followed; ending");
-                        }
-                        stop.cancel();
-                    }
-                }
-            });
-        }
-        let (global, tenant) = (stamp(), stamp());
-        let presets = presets(&config);
-        let begin = ledger
-            .decide(|image| bootstrap(image, presets, &global, &tenant))
-            .await;
-        begin.context("the first records cannot be made")?;
-
-        let hosts = Arc::new(Hosts::default());
-        let sweeper = Sweeper {
-            ledger: Arc::clone(&ledger),
-            hosts: Arc::clone(&hosts),
-            lease: Lease::new(Arc::clone(&ledger), "sweep", hosts.life()),
-        };
-        tracker.spawn(sweeper.run(stop.clone()));
-        let collector = Collector {
-            ledger: Arc::clone(&ledger),
-            hosts: Arc::clone(&hosts),
-            timeout: config.host_timeout.0,
-        };
-        tracker.spawn(collector.run(stop.clone()));
-
-        let shared = Shared {
-            ledger: Arc::clone(&ledger),
-            hosts,
-            questions: Arc::default(),
-            fanout: Arc::default(),
-            hits: Arc::default(),
-            events: Arc::default(),
-            metrics,
-            stop: stop.clone(),
+        let settings = Settings {
+            presets: presets(&config),
+            clock: Clock::default(),
+            host_timeout: config.host_timeout.0,
             address,
             netmode: config.netmode,
         };
-        let router = router(shared);
+        let master = Master::start(store, settings, &tracker, &stop).await?;
+        let ledger = master.ledger();
         let secure = config.listen_url.iter().any(|listen| listen.secure);
         let door = match secure {
-            true => Some(Door::open(&config, &ledger).await?),
+            true => Some(Door::open(&config, ledger).await?),
             false => None,
         };
         for (listen, listener) in listeners {
             match &door {
                 Some(door) if listen.secure => {
-                    door.serve(listener, router.clone(), &tracker, &stop)?;
+                    door.serve(listener, master.router().clone(), &tracker, &stop)?;
                 }
                 _ => {
-                    let router = router.clone().layer(Extension(Peer::Loopback));
-                    let serving = axum::serve(listener, router)
+                    let serving = axum::serve(listener, master.trusting())
                         .with_graceful_shutdown(stop.clone().cancelled_owned());
                     tracker.spawn(async move { serving.await });
                 }
@@ -196,49 +137,4 @@ fn presets(config: &Config) -> Presets {
             Infra::Default => Some(InfraType::Default),
         },
     }
-}
-
-/// Every route, behind what all of them have in common.
-fn router(shared: Shared) -> Router {
-    api::routes()
-        .merge(agent::routes())
-        .fallback(api::no_such_path)
-        .layer(from_fn_with_state(shared.clone(), accompany))
-        .with_state(shared)
-}
-
-/// Counts a request, limits its time, and gives each refusal the same form. Web pages of
-/// others get nothing, and strangers only what lets them join.
-async fn accompany(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let begin = Instant::now();
-    let method = request.method().to_string();
-    let path = request.extensions().get::<MatchedPath>();
-    // Paths that there are not are made by clients, without limit.
-    let route = path.map_or("other", |path| path.as_str().trim_end_matches('/'));
-    let route = route.to_owned();
-    let answer = async {
-        let mut request = request;
-        let admitted = match origin::check(request.headers()) {
-            Ok(()) => admit(&shared, &mut request).await,
-            refused => refused,
-        };
-        match admitted {
-            Ok(()) => next.run(request).await,
-            Err(problem) => problem.into_response(),
-        }
-    };
-    let response = match tokio::time::timeout(ANSWER, answer).await {
-        Ok(response) => api::name_method(&method, response),
-        Err(_) => {
-            let message = format!("no answer within {} s; try again", ANSWER.as_secs());
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "", message).into_response()
-        }
-    };
-    let response = api::tell_age(shared.ledger.store().age(), response);
-    let (status, took) = (response.status().as_u16(), begin.elapsed());
-    tracing::debug!(method, route, status, ?took, "served");
-    shared
-        .metrics
-        .observe_request(&method, &route, status, took);
-    response
 }

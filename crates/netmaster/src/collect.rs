@@ -10,13 +10,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contiv_fabric::{Image, collect_boots, collect_host, hear_host};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::now;
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::hosts::Hosts;
 use crate::ledger::Ledger;
@@ -34,6 +34,7 @@ const AT_ONCE: usize = 16;
 pub(crate) struct Collector {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) hosts: Arc<Hosts>,
+    pub(crate) clock: Clock,
     /// None keeps lost hosts until somebody removes them.
     pub(crate) timeout: Option<Duration>,
 }
@@ -78,7 +79,7 @@ impl Collector {
 
     async fn act(&self, found: Found) -> Result<(), Error> {
         for host in found.due {
-            let time = now();
+            let time = self.clock.now();
             let decide = |image: &Image| hear_host(image, time, &host);
             self.ledger.decide(decide).await?;
         }

@@ -39,7 +39,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use admin::write_secret;
 pub(crate) use guard::{Caller, Peer, admit, own_endpoints};
 
-use crate::api::now;
+use crate::clock::now;
 use crate::config::Config;
 use crate::ledger::Ledger;
 use certificate::ServerCertificate;

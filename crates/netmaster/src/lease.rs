@@ -1,10 +1,11 @@
 //! Whether this master does the work that is to be done once.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contiv_fabric::{Image, Key, drop_lease, fence, hold_lease};
 use contiv_store::Transaction;
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::ledger::Ledger;

@@ -3,11 +3,13 @@
 //! It decides nothing by itself: what may be is `contiv_fabric`'s, in pure code.
 //! Here is what carries it: the [`Ledger`] takes each decision through the store,
 //! [`Hosts`], [`Hits`] and [`Events`] know what hosts report, the REST API and the agent API speak HTTP, and
-//! the sweeper frees what only time makes free. Start reading at [`App`].
+//! the sweeper frees what only time makes free. Start reading at [`App`],
+//! which puts doors in front of a [`Master`].
 
 mod agent;
 mod api;
 mod app;
+mod clock;
 mod collect;
 mod config;
 mod door;
@@ -18,6 +20,7 @@ mod hosts;
 mod lease;
 mod ledger;
 mod listen;
+mod master;
 mod metrics;
 pub mod migrate;
 mod notify;
@@ -30,6 +33,7 @@ pub mod token;
 
 pub use api::document;
 pub use app::{App, BadOption};
+pub use clock::Clock;
 pub use config::{
     Command, Config, FwdMode, Infra, MigrateOptions, NetMode, SnapshotCommand, StoreCredentials,
     StoreOptions, StorePlace, TokenCommand,
@@ -40,5 +44,6 @@ pub use hits::Hits;
 pub use hosts::Hosts;
 pub use ledger::{Committed, Follower, Granted, Ledger, Progress, Since};
 pub use listen::Listen;
+pub use master::{Master, Settings};
 pub use metrics::Metrics;
 pub use questions::Questions;

@@ -18,7 +18,7 @@ use contiv_identity::Fingerprint;
 use contiv_store::{Contents, EtcdStore, RedbStore, Revision};
 use serde::{Deserialize, Serialize};
 
-use crate::api::now;
+use crate::clock::now;
 use crate::config::{Config, SnapshotCommand, StorePlace};
 use crate::door::write_secret;
 use crate::storage::{self, SCHEMA};

@@ -28,6 +28,12 @@ pub trait DataPlane: Send {
     /// Prefixes that the host uses for itself.
     fn taken_prefixes(&mut self) -> Result<Vec<TakenPrefix>, Error>;
 
+    /// Changes when the host starts anew.
+    fn boot_id(&mut self) -> String {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        id.unwrap_or_default().trim().to_owned()
+    }
+
     /// Largest packet, in bytes, of the link that leads out of the host.
     fn link_mtu(&mut self) -> Result<u32, Error> {
         Ok(1500)
@@ -91,11 +97,26 @@ pub struct EndpointFacts {
 /// The one data plane of the agent. Its calls block for system calls only, so a
 /// thread that may block runs them, one at a time.
 #[derive(Clone)]
-pub struct SharedPlane(Arc<Mutex<dyn DataPlane>>);
+pub struct SharedPlane {
+    plane: Arc<Mutex<dyn DataPlane>>,
+    /// Whether its calls block.
+    blocks: bool,
+}
 
 impl SharedPlane {
     pub fn new(plane: impl DataPlane + 'static) -> SharedPlane {
-        SharedPlane(Arc::new(Mutex::new(plane)))
+        SharedPlane {
+            plane: Arc::new(Mutex::new(plane)),
+            blocks: true,
+        }
+    }
+
+    /// A data plane that makes no system calls, and needs no thread for them.
+    pub fn in_memory(plane: impl DataPlane + 'static) -> SharedPlane {
+        SharedPlane {
+            plane: Arc::new(Mutex::new(plane)),
+            blocks: false,
+        }
     }
 
     /// Runs `act` with the data plane in hand, to its end even if the caller goes away.
@@ -103,7 +124,10 @@ impl SharedPlane {
         &self,
         act: impl FnOnce(&mut dyn DataPlane) -> T + Send + 'static,
     ) -> T {
-        let plane = Arc::clone(&self.0);
+        let plane = Arc::clone(&self.plane);
+        if !self.blocks {
+            return act(&mut *plane.lock().unwrap_or_else(PoisonError::into_inner));
+        }
         let task = tokio::task::spawn_blocking(move || {
             act(&mut *plane.lock().unwrap_or_else(PoisonError::into_inner))
         });

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contiv_datapath::{Cause, Shortfall, Subject};
 use contiv_model::agent::{ObjectKind, ObjectRef, Problem, TakenPrefix};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::data_plane::SharedPlane;
@@ -90,7 +91,7 @@ impl Reconciler {
                 () = stop.cancelled() => return,
                 // Masters say every few seconds that nothing has changed: that puts nothing off.
                 _ = changes.changed() => {}
-                () = tokio::time::sleep_until(again.into()) => {
+                () = tokio::time::sleep_until(again) => {
                     done = None;
                     again = Instant::now() + PATROL;
                 }

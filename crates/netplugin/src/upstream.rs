@@ -99,14 +99,14 @@ impl Introduction {
     /// Introduces the host; answers with the name of the master's life.
     async fn to(&self, host: &HostClient) -> Result<String, Error> {
         let look = |plane: &mut dyn DataPlane| {
-            Ok::<_, Error>((plane.taken_prefixes()?, plane.link_mtu()?))
+            let boot_id = plane.boot_id();
+            Ok::<_, Error>((boot_id, plane.taken_prefixes()?, plane.link_mtu()?))
         };
-        let (taken, mtu) = self.plane.with(look).await?;
-        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        let (boot_id, taken, mtu) = self.plane.with(look).await?;
         let register = Register {
             stream_version: STREAM_VERSION,
             agent_version: env!("CARGO_PKG_VERSION").into(),
-            boot_id: boot_id.unwrap_or_default().trim().to_owned(),
+            boot_id,
             taken,
             tunnel: self.underlay.tunnel().await,
             mtu: Some(mtu),

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::follow::{Changes, Commit, Figures, Following, Revision, Store, Waiting};
 use crate::tickets::Tickets;
 use crate::transaction::{Entry, Outcome, Transaction, Write};
+use crate::whole::Contents;
 
 /// The contract of [`Store`] in a map.
 #[derive(Debug, Default)]
@@ -17,8 +18,9 @@ pub struct MemoryStore {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    epoch: u64,
     number: u64,
     conflicts: u64,
     entries: BTreeMap<String, (u64, Bytes)>,
@@ -26,10 +28,50 @@ struct State {
     followers: Vec<mpsc::UnboundedSender<Arc<Commit>>>,
 }
 
-/// The one epoch of a store that nothing outlives.
-const EPOCH: u64 = 1;
+impl Default for State {
+    fn default() -> State {
+        State {
+            epoch: 1,
+            number: 0,
+            conflicts: 0,
+            entries: BTreeMap::new(),
+            tickets: Tickets::default(),
+            followers: Vec::new(),
+        }
+    }
+}
 
 impl MemoryStore {
+    /// A store that begins with these contents, all of them of one commit, the first of the
+    /// epoch after theirs.
+    pub fn restored(contents: &Contents) -> MemoryStore {
+        let entry = |(key, value): (&String, &Bytes)| (key.clone(), (1, value.clone()));
+        let state = State {
+            epoch: contents.revision.epoch + 1,
+            number: 1,
+            entries: contents.entries.iter().map(entry).collect(),
+            ..State::default()
+        };
+        MemoryStore {
+            state: Mutex::new(state),
+        }
+    }
+
+    /// All that it holds.
+    pub fn contents(&self) -> Contents {
+        let state = self.state();
+        let entry = |(key, (_, value)): (&String, &(u64, Bytes))| (key.clone(), value.clone());
+        Contents {
+            revision: Revision {
+                epoch: state.epoch,
+                number: state.number,
+            },
+            schema: 1,
+            entries: state.entries.iter().map(entry).collect(),
+            moved: None,
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -48,7 +90,7 @@ impl Store for MemoryStore {
             };
             Ok(Following {
                 revision: Revision {
-                    epoch: EPOCH,
+                    epoch: state.epoch,
                     number: state.number,
                 },
                 entries: state.entries.iter().map(entry).collect(),
@@ -120,7 +162,7 @@ impl State {
         }
         let commit = Arc::new(Commit {
             revision: Revision {
-                epoch: EPOCH,
+                epoch: self.epoch,
                 number: self.number,
             },
             writes,

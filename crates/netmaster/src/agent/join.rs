@@ -8,7 +8,7 @@ use contiv_fabric::{self as fabric, Join};
 use contiv_identity::{Authority, JoinToken, Lifetimes, hash_matches, public_key_of_request};
 use contiv_model::identity::{JoinRequest, Joined};
 
-use crate::api::{Document, Problem, Shared, now};
+use crate::api::{Document, Problem, Shared};
 
 /// Lets a host join: the certificate is signed beforehand, and given only when the transaction
 /// that uses up the token has recorded it.
@@ -26,7 +26,7 @@ pub(super) async fn join(
         .parse()
         .map_err(|e: contiv_identity::Error| Problem::bad_request("token", e.to_string()))?;
     let authority = authority(&shared)?;
-    let (now, unusable) = (now(), |e: contiv_identity::Error| {
+    let (now, unusable) = (shared.clock.now(), |e: contiv_identity::Error| {
         Problem::bad_request("request", e.to_string())
     });
     let public_key = public_key_of_request(&request).map_err(unusable)?;

@@ -9,7 +9,7 @@ use contiv_model::manifest::{AppliedPlan, Apply, Declared};
 use super::answer::Problem;
 use super::body::Document;
 use super::kind::Kind;
-use super::{Shared, both, stamp};
+use super::{Shared, both};
 
 /// Room for tens of thousands of objects.
 pub(super) const MAX_OBJECTS: usize = 64 << 20;
@@ -29,7 +29,11 @@ async fn apply(
             network.complete(shared.netmode);
         }
     }
-    let stamps: Vec<_> = request.objects.iter().map(|_| stamp()).collect();
+    let stamps: Vec<_> = request
+        .objects
+        .iter()
+        .map(|_| shared.clock.stamp())
+        .collect();
     let decide = |image: &Image| {
         let decide = |reports: &_| fabric::apply(image, reports, &stamps, &request);
         shared.hosts.read(decide)

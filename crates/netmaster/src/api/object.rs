@@ -17,7 +17,7 @@ use super::body::Document;
 use super::kind::Kind;
 use super::page::Page;
 use super::precondition::{Precondition, is_known};
-use super::{Shared, both, links, stamp};
+use super::{Shared, both, links};
 
 pub(super) fn routes(router: Router<Shared>) -> Router<Shared> {
     let router = of::<Global>(router);
@@ -78,7 +78,7 @@ async fn put<K: Kind>(
     K::complete(&mut object, shared.netmode);
     let epoch = shared.ledger.read().revision().epoch;
     precondition.check_epoch(epoch)?;
-    let stamp = stamp();
+    let stamp = shared.clock.stamp();
     let decide = |image: &Image| {
         let expected = precondition.expected(version::<K>(image, epoch, &key));
         shared

@@ -15,7 +15,7 @@ use super::answer::Problem;
 use super::apply::MAX_OBJECTS;
 use super::body::Document;
 use super::kind::Kind;
-use super::{Shared, both, stamp};
+use super::{Shared, both};
 
 pub(super) fn routes(router: Router<Shared>) -> Router<Shared> {
     let methods = get(
@@ -77,7 +77,11 @@ async fn diff(
             network.complete(shared.netmode);
         }
     }
-    let stamps: Vec<_> = request.objects.iter().map(|_| stamp()).collect();
+    let stamps: Vec<_> = request
+        .objects
+        .iter()
+        .map(|_| shared.clock.stamp())
+        .collect();
     let look = move |image: &Image, reports: &HostReports, revision| {
         reach::diff(image, reports, revision, &stamps, &request)
     };

@@ -11,7 +11,7 @@ use contiv_model::identity::{AdminTokenAnswer, JoinTokenAnswer, JoinTokenRequest
 
 use super::answer::Problem;
 use super::body::Document;
-use super::{Shared, both, now};
+use super::{Shared, both};
 
 /// How long a token is good for when nobody says.
 const HOUR: u64 = 60 * 60;
@@ -46,7 +46,7 @@ async fn make_join(
         Fingerprint::of_pem(&known.certificate)
     });
     let token = authority.and_then(JoinToken::new).map_err(failed)?;
-    let (now, hash) = (now(), token.secret.hash());
+    let (now, hash) = (shared.clock.now(), token.secret.hash());
     let until = now + seconds * 1000;
     let record = TokenRecord {
         hash,

@@ -11,7 +11,7 @@ use rustls::sign::CertifiedKey;
 use tokio_util::sync::CancellationToken;
 
 use super::names::Names;
-use crate::api::now;
+use crate::clock::now;
 
 /// How often it is looked whether the certificate still fits.
 const LOOK: Duration = Duration::from_secs(30);

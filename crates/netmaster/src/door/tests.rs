@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::certificate::ServerCertificate;
 use super::names::Names;
-use crate::api::now;
+use crate::clock::now;
 
 fn certificate(server: Duration) -> ServerCertificate {
     let lifetimes = Lifetimes {

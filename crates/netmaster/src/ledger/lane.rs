@@ -4,9 +4,10 @@
 //! addresses each take a lane of their own: another one by chance whenever they meet again,
 //! until they do not. After some time without it everybody is back at the lowest.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contiv_fabric::Lane;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Keys at which masters meet that take addresses.

@@ -19,7 +19,7 @@ use contiv_model::agent::{
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use crate::api::{Document, Problem, Shared, now};
+use crate::api::{Document, Problem, Shared};
 use crate::collect::collect_earlier;
 use crate::door::{Caller, own_endpoints};
 use crate::error::Error;
@@ -75,7 +75,7 @@ async fn register(
         return Err(Problem::new(StatusCode::CONFLICT, "streamVersion", message));
     }
     tracing::info!(host, agent = register.agent_version, "host registers");
-    let time = now();
+    let time = shared.clock.now();
     let decide = |image: &_| {
         let hosts = &shared.hosts;
         hosts.read(|reports| fabric::register_host(image, reports, time, &host, &register))
@@ -108,7 +108,7 @@ async fn hits(
     Document(report): Document<HitsReport>,
 ) -> Result<Json<Reported>, Problem> {
     check_name(&host)?;
-    shared.hits.take(&host, report, now());
+    shared.hits.take(&host, report, shared.clock.now());
     Ok(heard(&shared))
 }
 
@@ -119,7 +119,7 @@ async fn events(
 ) -> Result<Json<Reported>, Problem> {
     check_name(&host)?;
     let batch = shared.hosts.read(|reports| named(reports, batch));
-    shared.events.take(&host, batch, now());
+    shared.events.take(&host, batch, shared.clock.now());
     Ok(heard(&shared))
 }
 
@@ -129,7 +129,7 @@ async fn request_address(
     Document(request): Document<AddressRequest>,
 ) -> Result<Json<AddressGrant>, Problem> {
     check_name(&host)?;
-    let time = now();
+    let time = shared.clock.now();
     let decide = |image: &_| fabric::request_address(image, time, &host, &request);
     let granted = after_drain(&shared, decide).await?;
     tracing::debug!(host, address = %granted.answer.address, "address granted");
@@ -154,7 +154,7 @@ async fn put_endpoint(
 ) -> Result<Json<EndpointGrant>, Problem> {
     check_name(&host)?;
     check_own(&shared, &caller, &host, [&id])?;
-    let time = now();
+    let time = shared.clock.now();
     let decide = |image: &_| fabric::put_endpoint(image, time, &host, &id, &request);
     let granted = after_drain(&shared, decide).await?;
     tracing::info!(host, endpoint = id, address = %granted.answer.ipv4, "endpoint");

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contiv_fabric::{Decision, HostReports, adopted, end_adoption, expire, settle};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::now;
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::hosts::Hosts;
 use crate::lease::Lease;
@@ -25,6 +25,7 @@ const TICK: Duration = Duration::from_secs(1);
 pub(crate) struct Sweeper {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) hosts: Arc<Hosts>,
+    pub(crate) clock: Clock,
     /// Of several masters one sweeps.
     pub(crate) lease: Lease,
 }
@@ -60,9 +61,9 @@ impl Sweeper {
     }
 
     async fn tick(&self) -> Result<(), Error> {
-        self.expire(now()).await?;
+        self.expire(self.clock.now()).await?;
         self.settle().await?;
-        self.adopt(now()).await
+        self.adopt(self.clock.now()).await
     }
 
     /// Takes hosts off the list of those that a restored store waits for.
@@ -162,6 +163,7 @@ mod tests {
         let sweeper = Sweeper {
             ledger: Arc::clone(&ledger),
             hosts: Arc::default(),
+            clock: Clock::default(),
             lease: Lease::new(Arc::clone(&ledger), "sweep", "m"),
         };
         let in_use = || ledger.read().image().addresses().count();

@@ -9,6 +9,7 @@ pub use fragment::{Fragment, FragmentKey};
 pub use room::{Room, Taken};
 
 use crate::counter::{RuleCount, RuleKey};
+use crate::tunnel::is_remote;
 use crate::{Plain, Words};
 
 /// Connections of all tenants, see [`Room`].
@@ -273,25 +274,32 @@ impl Flow {
 
     /// Whom its packets are counted for; without a rule where there is none to count for. A rule
     /// that is both sides' has them once.
+    ///
+    /// Of a connection between two hosts each counts for its own side's rules, so that no packet
+    /// is counted twice; the opener's host for both sides' where it does not let it go.
     #[inline(always)]
     pub const fn rule_keys(&self) -> [RuleKey; 4] {
-        const fn pair(accepter: u32, opener: u32, staged: u32) -> (RuleKey, RuleKey) {
-            let opener = if opener == accepter { 0 } else { opener };
-            (
-                RuleKey {
-                    rule: accepter,
-                    staged,
-                },
-                RuleKey {
-                    rule: opener,
-                    staged,
-                },
-            )
+        const fn key(rule: u32, counts: bool, staged: u32) -> RuleKey {
+            let rule = if counts { rule } else { 0 };
+            RuleKey { rule, staged }
         }
-        let (a, b) = pair(self.accepter_rule, self.opener_rule, RuleKey::ENFORCED);
-        let (c, d) = pair(
-            self.staged_accepter_rule,
-            self.staged_opener_rule,
+        const fn pair(accepter: (u32, bool), opener: (u32, bool), staged: u32) -> [RuleKey; 2] {
+            let opener_s = opener.1 && opener.0 != accepter.0;
+            [
+                key(accepter.0, accepter.1, staged),
+                key(opener.0, opener_s, staged),
+            ]
+        }
+        let accepter = self.forward.delivery != Self::OVERLAY;
+        let opener = !is_remote(self.reply.slot);
+        let [a, b] = pair(
+            (self.accepter_rule, accepter),
+            (self.opener_rule, opener),
+            RuleKey::ENFORCED,
+        );
+        let [c, d] = pair(
+            (self.staged_accepter_rule, accepter),
+            (self.staged_opener_rule, opener),
             RuleKey::STAGED,
         );
         [a, b, c, d]

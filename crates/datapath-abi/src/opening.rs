@@ -311,7 +311,10 @@ fn send<F: Fabric>(fabric: &F, judgement: &mut Judgement, root: u32, opening: &O
         }
     };
     flow.opener_rule = verdict.rule;
-    judgement.remarks.note(&verdict, Direction::Out);
+    // Each side's host tells what its rules say; the opener's of both where it does not let it go.
+    if !is_remote(opening.slot) {
+        judgement.remarks.note(&verdict, Direction::Out);
+    }
     flow.staged_opener_rule = judgement.remarks.staged_opener_rule;
     enforce(flow, verdict, Reason::PolicyOut, Flow::KEPT_BY_OPENER)
 }
@@ -336,7 +339,9 @@ fn receive<F: Fabric>(fabric: &F, judgement: &mut Judgement, root: u32, opening:
         }
     };
     flow.accepter_rule = verdict.rule;
-    judgement.remarks.note(&verdict, Direction::In);
+    if !is_remote(flow.forward.slot) || matches!(verdict.action, Action::Deny) {
+        judgement.remarks.note(&verdict, Direction::In);
+    }
     flow.staged_accepter_rule = judgement.remarks.staged_accepter_rule;
     enforce(flow, verdict, Reason::PolicyIn, Flow::KEPT_BY_ACCEPTER)
 }

@@ -44,3 +44,30 @@ fn beginnings_have_half_of_a_share() {
     let less = Room { share: 50, ..room };
     assert!(!less.has_left(&taken, true));
 }
+
+#[test]
+fn of_two_hosts_each_counts_for_its_own_side() {
+    const REMOTE: u32 = crate::endpoint::SLOTS;
+    let counted = |opener: u32, accepter: u32, denied: bool| {
+        let mut flow = Flow {
+            opener_rule: 7,
+            accepter_rule: 8,
+            ..Flow::NONE
+        };
+        (flow.reply.slot, flow.forward.slot) = (opener, accepter);
+        if !denied {
+            let way = |slot| match slot {
+                REMOTE => Flow::OVERLAY,
+                _ => Flow::LOCAL,
+            };
+            (flow.reply.delivery, flow.forward.delivery) = (way(opener), way(accepter));
+        }
+        let rules = flow.rule_keys().map(|key| key.rule);
+        (rules[1], rules[0])
+    };
+    assert_eq!(counted(1, 2, false), (7, 8));
+    assert_eq!(counted(1, REMOTE, false), (7, 0));
+    assert_eq!(counted(REMOTE, 2, false), (0, 8));
+    assert_eq!(counted(1, REMOTE, true), (7, 8));
+    assert_eq!(counted(REMOTE, 2, true), (0, 8));
+}

@@ -40,6 +40,7 @@ mod shared_pool;
 mod start_remove;
 mod stop_start;
 mod tenants;
+mod truth_table;
 mod tutorial;
 mod waiting;
 mod world;

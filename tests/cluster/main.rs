@@ -12,4 +12,6 @@ mod actor;
 mod stage;
 mod strike;
 
+mod policy;
 mod reaching;
+mod telling;

@@ -76,8 +76,11 @@ fn tenants_with_equal_addresses_stay_apart_across_hosts() -> Result<()> {
         for (from, to) in [(&blue[0], &blue[2]), (&red[0], &red[2]), (&red[1], &red[2])] {
             from.connects(to.ip, PORT)?;
         }
-        let accepted = (of_red.accepted(), of_blue.accepted());
-        ensure!(accepted == (2, 1), "by red and blue: {accepted:?}");
+        wait_for(SOON, "both servers to accept", || {
+            let accepted = (of_red.accepted(), of_blue.accepted());
+            ensure!(accepted == (2, 1), "by red and blue: {accepted:?}");
+            Ok(())
+        })?;
         // One whose neighbour of that address is gone reaches nobody in its place.
         let gone = blue[1].ip;
         stage.remove(1, &["blue2"])?;

@@ -38,8 +38,16 @@
 use crate::{counter, endpoint, event, flow, policy, tenant, tunnel};
 
 /// The layout that keys and values follow. Pins live below a directory of this number, so that
-/// programs and maps of different layouts never meet.
-pub const LAYOUT: u32 = 1;
+/// programs never meet maps of another one.
+///
+/// A map that is alike in two layouts, by its name, kind and sizes, is one and the same for both
+/// when the later one takes over. So a map whose rows come to mean something else without a change
+/// of their size gets another name; and one whose rows change in size is converted by the data
+/// plane's `handover`.
+pub const LAYOUT: u32 = 2;
+
+/// Layouts whose place this one can take while packets flow, the latest first.
+pub const OLDER: [u32; 1] = [1];
 
 pub const CONFIG: &str = "config";
 pub const INTERFACES: &str = "interfaces";

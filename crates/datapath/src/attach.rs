@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use contiv_datapath_abi::programs;
 
@@ -117,7 +117,13 @@ impl Attacher {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let attached = bpf::create_tcx(program, link.index)?;
+        let attached = match self.older_link(link) {
+            Some(older) => {
+                bpf::update_link(older.as_fd(), program)?;
+                older
+            }
+            None => bpf::create_tcx(program, link.index)?,
+        };
         bpf::pin(attached.as_fd(), &path)
     }
 
@@ -132,3 +138,14 @@ impl Attacher {
         }
     }
 }
+    /// The link that an agent of an older layout has attached there, whose program is replaced
+    /// between two packets, too.
+    fn older_link(&self, link: &Link) -> Option<OwnedFd> {
+        let mut older = self.pins.older();
+        older.find_map(|pins| {
+            let pinned = bpf::get(&pins.link(&link.name)).ok()?;
+            let facts = bpf::link_facts(pinned.as_fd()).ok()?;
+            (facts.interface == link.index).then_some(pinned)
+        })
+    }
+

@@ -11,11 +11,13 @@
 mod clock;
 mod grace;
 mod links;
+mod shape;
 mod table;
 
 pub(crate) use clock::ticks;
 pub(crate) use grace::grace_period;
 pub(crate) use links::{LinkFacts, create_tcx, has_tcx, link_facts, program_id, update_link};
+pub(crate) use shape::{Shape, shape};
 pub(crate) use table::{Batch, Prefixed, Table};
 
 use std::ffi::CString;

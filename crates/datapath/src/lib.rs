@@ -7,6 +7,7 @@
 //!
 //! - [`program`]: the programs, and how they get into the kernel.
 //! - `pins`, `attach`: where they are kept, and how they come to links.
+//! - `handover`: from an older layout of the maps to this one.
 //! - `endpoints`, `tenants`, `policies`, `host_addresses`: what fills the maps.
 //! - `overlay`: the tunnel, other hosts and their endpoints.
 //! - `flows`: what leaves them.
@@ -27,6 +28,7 @@ mod error;
 mod events;
 mod firewall;
 mod flows;
+mod handover;
 mod host_addresses;
 mod life;
 mod names;

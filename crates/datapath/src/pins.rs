@@ -1,9 +1,10 @@
 //! Where programs, maps and links are kept while no agent runs.
 //!
 //! ```text
-//! PIN_DIR/v1/maps/NAME              by the layout's number: maps of one layout are
-//! PIN_DIR/v1/programs/HASH/NAME     shared by all programs of it, and a new agent
-//! PIN_DIR/v1/links/INTERFACE        knows by the hash whether it brings new ones
+//! PIN_DIR/v2/maps/NAME              by the layout's number: maps of one layout are
+//! PIN_DIR/v2/programs/HASH/NAME     shared by all programs of it, and a new agent
+//! PIN_DIR/v2/links/INTERFACE        knows by the hash whether it brings new ones
+//! PIN_DIR/v2-part/…                 while another layout's place is taken, see `handover`
 //! ```
 
 use std::fs;
@@ -43,7 +44,23 @@ pub(crate) struct Loaded {
 impl Pins {
     /// Names the directories, and makes none.
     pub(crate) fn at(root: &Path) -> Pins {
-        let layout = root.join(format!("v{}", maps::LAYOUT));
+        Pins::below(root, &format!("v{}", maps::LAYOUT))
+    }
+
+    /// As [`at`](Self::at), for the layouts before that are there, the latest first.
+    pub(crate) fn older(&self) -> impl Iterator<Item = Pins> {
+        let all = maps::OLDER.iter();
+        let all = all.map(|layout| Pins::below(&self.root, &format!("v{layout}")));
+        all.filter(|pins| pins.maps().is_dir())
+    }
+
+    /// As [`at`](Self::at), where they are made before they take their place.
+    pub(crate) fn in_part(&self) -> Pins {
+        Pins::below(&self.root, &format!("v{}-part", maps::LAYOUT))
+    }
+
+    fn below(root: &Path, layout: &str) -> Pins {
+        let layout = root.join(layout);
         let programs = layout
             .join("programs")
             .join(format!("{:016x}", hash(OBJECT)));
@@ -73,10 +90,7 @@ impl Pins {
         for name in programs::ALL {
             fs::remove_file(self.programs.join(name)).ok();
         }
-        let mut loader = EbpfLoader::new();
-        for (name, _) in maps::ALL {
-            loader.map_pin_path(name, self.maps().join(name));
-        }
+        let mut loader = self.loader();
         let mut loaded = Programs::load_with(&mut loader).map_err(Error::bpf("load programs"))?;
         let mut descriptors = Vec::new();
         for name in programs::ALL {
@@ -100,9 +114,38 @@ impl Pins {
         }
     }
 
-    fn pinned(&self) -> Option<Loaded> {
+    /// Makes a map for each name, empty, but for those that are there.
+    pub(crate) fn make_maps(&self) -> Result<(), Error> {
         let maps = self.maps();
-        if !maps::ALL.iter().all(|(name, _)| maps.join(name).exists()) {
+        fs::create_dir_all(&maps).map_err(Error::file(format!("make {}", maps.display())))?;
+        let made = self.loader().load(OBJECT);
+        made.map(drop).map_err(Error::bpf("make maps"))
+    }
+
+    /// Puts all that is here in the place of what is there.
+    pub(crate) fn replace(&self, place: &Pins) -> Result<(), Error> {
+        remove_tree(&place.layout)?;
+        let what = format!("rename {}", self.layout.display());
+        fs::rename(&self.layout, &place.layout).map_err(Error::file(what))
+    }
+
+    /// Whether every map is there.
+    pub(crate) fn has_maps(&self) -> bool {
+        let maps = self.maps();
+        maps::ALL.iter().all(|(name, _)| maps.join(name).exists())
+    }
+
+    /// Finds maps by their pins, and pins those that it makes.
+    fn loader(&self) -> EbpfLoader<'static> {
+        let mut loader = EbpfLoader::new();
+        for (name, _) in maps::ALL {
+            loader.map_pin_path(name, self.maps().join(name));
+        }
+        loader
+    }
+
+    fn pinned(&self) -> Option<Loaded> {
+        if !self.has_maps() {
             return None;
         }
         Some(Loaded {
@@ -157,6 +200,16 @@ impl Pins {
             }
         }
         failures.result()
+    }
+
+    /// Whether the directories are on a bpf file system.
+    pub(crate) fn last(&self) -> bool {
+        statfs(&self.layout).is_ok_and(|facts| facts.f_type == BPF_FS)
+    }
+
+    /// Removes all that is of this layout.
+    pub(crate) fn remove_layout(&self) -> Result<(), Error> {
+        remove_tree(&self.layout)
     }
 
     /// Removes everything.

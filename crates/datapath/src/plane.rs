@@ -16,6 +16,7 @@ use crate::endpoints::{Endpoints, Hands, Terms, address_key};
 use crate::error::Failures;
 use crate::firewall::Firewall;
 use crate::flows::Flows;
+use crate::handover::HandOver;
 use crate::host_addresses::HostAddresses;
 use crate::names::{DOOR, DOOR_INSIDE, link_names};
 use crate::netlink::Netlink;
@@ -96,12 +97,18 @@ impl Plane {
     /// Takes over what is in the kernel, or makes it; nothing is torn down.
     pub fn open(options: &Options) -> Result<Plane, Error> {
         let pins = Pins::at(&options.pin_dir);
+        let older = HandOver::begin(&pins)?;
         pins.make()?;
         let programs = pins.programs()?;
         let taken_over = programs.taken_over;
         let attacher = Attacher::new(programs, pins.clone(), options.attach);
         let mut netlink = Netlink::open().map_err(Error::netlink("open a netlink socket"))?;
         let mut endpoints = Endpoints::open(&pins, &mut netlink)?;
+        if let Some(older) = &older {
+            older.fill()?;
+        }
+        let mut flows = Flows::open(&pins)?;
+        flows.share(endpoints.iter().map(|(_, local)| local.row.tenant))?;
         let links = netlink.links().map_err(Error::netlink("list links"))?;
         endpoints.take_over(&mut netlink, &attacher, &links)?;
         if let Some(inside) = links.iter().find(|link| link.name == DOOR_INSIDE) {
@@ -113,6 +120,9 @@ impl Plane {
         };
         let overlay = Overlay::open(&pins, &mut hands)?;
         // Every link runs programs of this build by now.
+        if let Some(older) = older {
+            older.finish()?;
+        }
         pins.remove_others()?;
         tracing::info!(
             taken_over,
@@ -125,7 +135,7 @@ impl Plane {
             host_addresses: HostAddresses::open(&pins)?,
             tenants: Tenants::open(&pins)?,
             policies: Policies::open(&pins)?,
-            flows: Flows::open(&pins)?,
+            flows,
             firewall: Firewall::default(),
             overlay,
             door: None,

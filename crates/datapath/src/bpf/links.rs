@@ -136,7 +136,7 @@ struct InfoAttributes {
 }
 
 /// `I` holds plain numbers alone; the kernel writes as many bytes as it has or fit.
-fn object_info<I>(object: BorrowedFd<'_>, info: &mut I) -> io::Result<()> {
+pub(super) fn object_info<I>(object: BorrowedFd<'_>, info: &mut I) -> io::Result<()> {
     let mut attributes = InfoAttributes {
         object: object.as_raw_fd() as u32,
         length: size_of::<I>() as u32,

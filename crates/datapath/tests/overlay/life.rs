@@ -84,7 +84,7 @@ fn packets_flow_while_agents_come_and_go(attach: Attach) {
     // Programs of another build.
     for site in &mut pair.sites {
         site.stop();
-        let programs = site.options.pin_dir.join("v1/programs");
+        let programs = site.options.pin_dir.join("v2/programs");
         let build = std::fs::read_dir(&programs).unwrap().next().unwrap();
         let other = programs.join("0123456789abcdef");
         std::fs::rename(build.unwrap().path(), other).unwrap();

@@ -34,7 +34,7 @@ fn remote(number: u32) -> RemoteSpec {
 
 /// The rows of the table, as they are pinned.
 fn rows(site: &Site) -> Vec<Remote> {
-    let pin = site.options.pin_dir.join("v1/maps/remotes");
+    let pin = site.options.pin_dir.join("v2/maps/remotes");
     let map = Map::Array(MapData::from_pin(pin).unwrap());
     let table: Array<MapData, Row<Remote>> = map.try_into().unwrap();
     let rows = table.iter().map(|row| row.unwrap().0);

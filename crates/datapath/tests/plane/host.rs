@@ -133,7 +133,7 @@ fn cleanup_leaves_nothing_also_of_halves(attach: Attach) {
     site.start();
     site.apply();
     site.netns.ip("link del contiv0").unwrap();
-    std::fs::remove_dir_all(site.options.pin_dir.join("v1/links")).unwrap();
+    std::fs::remove_dir_all(site.options.pin_dir.join("v2/links")).unwrap();
     site.netns.run("nft delete table inet contiv").unwrap();
     site.stop();
     site.netns.enter(|| cleanup(&options)).unwrap().unwrap();

@@ -18,7 +18,7 @@ both_ways!(
 
 /// Pins and links of endpoints.
 fn inventory(site: &Site) -> (usize, usize) {
-    let pins = fs::read_dir(site.options.pin_dir.join("v1/links")).unwrap();
+    let pins = fs::read_dir(site.options.pin_dir.join("v2/links")).unwrap();
     let pins = pins
         .flatten()
         .map(|pin| pin.file_name().to_string_lossy().into_owned());
@@ -69,14 +69,14 @@ fn two_hundred_come_and_go_without_a_trace(attach: Attach) {
 
 /// Rows of a pinned hash map with keys and values of so many bytes.
 fn rows_of<const K: usize, const V: usize>(site: &Site, map: &str) -> usize {
-    let data = MapData::from_pin(site.options.pin_dir.join("v1/maps").join(map)).unwrap();
+    let data = MapData::from_pin(site.options.pin_dir.join("v2/maps").join(map)).unwrap();
     let map = HashMap::<_, [u8; K], [u8; V]>::try_from(Map::HashMap(data)).unwrap();
     map.keys().count()
 }
 
 /// Rows of counters that name an endpoint.
 fn counters_of(site: &Site) -> usize {
-    let data = MapData::from_pin(site.options.pin_dir.join("v1/maps/drops")).unwrap();
+    let data = MapData::from_pin(site.options.pin_dir.join("v2/maps/drops")).unwrap();
     let map = PerCpuHashMap::<_, [u8; 8], u64>::try_from(Map::PerCpuHashMap(data)).unwrap();
     let named = |key: &[u8; 8]| key[..4] != [0; 4];
     map.keys().flatten().filter(named).count()

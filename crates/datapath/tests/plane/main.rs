@@ -12,6 +12,7 @@ mod counts;
 mod host;
 mod isolation;
 mod life;
+mod layouts;
 mod policy;
 mod reach;
 mod site;

@@ -112,7 +112,7 @@ fn programs_of_another_build_are_replaced_under_traffic(attach: Attach) {
     for _ in 0..3 {
         site.stop();
         // As if the pinned ones were of another build.
-        let programs = site.options.pin_dir.join("v1/programs");
+        let programs = site.options.pin_dir.join("v2/programs");
         let build = std::fs::read_dir(&programs)
             .unwrap()
             .next()
@@ -151,7 +151,7 @@ fn the_other_way_of_attaching_takes_over(attach: Attach) {
 
 /// The links that a program runs at by tcx, of both containers' ends.
 fn settled(site: &Site) -> usize {
-    let pins = std::fs::read_dir(site.options.pin_dir.join("v1/links")).unwrap();
+    let pins = std::fs::read_dir(site.options.pin_dir.join("v2/links")).unwrap();
     let names = pins.flatten().map(|pin| pin.file_name());
     names
         .filter(|name| name.to_string_lossy().starts_with("cv"))

@@ -89,7 +89,7 @@ fn drops_are_told_while_they_happen_and_after_the_agent_was_away(attach: Attach)
     let map = MapData::from_pin(
         site.options
             .pin_dir
-            .join("v1/maps")
+            .join("v2/maps")
             .join(maps::EVENT_LIMITS),
     );
     let map = aya::maps::Map::Array(map.unwrap());
@@ -174,7 +174,7 @@ fn a_row_that_somebody_changed_shows(attach: Attach) {
     let (kernel, rules) = sides(&mut site);
     assert_eq!(kernel, rules);
 
-    let pin = site.options.pin_dir.join("v1/maps");
+    let pin = site.options.pin_dir.join("v2/maps");
     let map = MapData::from_pin(pin.join(maps::POLICY_DECISIONS)).unwrap();
     let map = aya::maps::Map::HashMap(map);
     let mut map = HashMap::<_, Row<DecisionKey>, Row<Sides<Decision>>>::try_from(map).unwrap();

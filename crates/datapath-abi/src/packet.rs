@@ -21,6 +21,9 @@ pub const ETHERNET: usize = 14;
 pub const ETHERTYPE_IPV4: u16 = 0x0800;
 pub const ETHERTYPE_ARP: u16 = 0x0806;
 pub const ETHERTYPE_IPV6: u16 = 0x86dd;
+/// What agents send each other through the tunnel to see whether it is open (IEEE 802, local
+/// experimental 1): no endpoint's packet, and none that an endpoint may send.
+pub const ETHERTYPE_HAIL: u16 = 0x88b5;
 
 /// The bytes of a frame, from the link header on.
 ///

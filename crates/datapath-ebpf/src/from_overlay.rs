@@ -6,11 +6,14 @@
 
 use core::mem::MaybeUninit;
 
+use aya_ebpf::bindings::TC_ACT_OK;
 use contiv_datapath_abi::Words;
 use contiv_datapath_abi::counter::Reason;
 use contiv_datapath_abi::endpoint::{AddressKey, Endpoint, Target};
 use contiv_datapath_abi::flow::Flow;
-use contiv_datapath_abi::packet::{self, ETHERNET, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Kind, Packet};
+use contiv_datapath_abi::packet::{
+    self, ETHERNET, ETHERTYPE_HAIL, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Kind, Packet,
+};
 use contiv_datapath_abi::tunnel::is_remote;
 
 use crate::admit::{Sender, admit, is_forgotten};
@@ -44,13 +47,17 @@ pub fn run(skb: &Skb) -> i32 {
 /// `receiver` becomes who would have got the packet, when that is known.
 #[inline(always)]
 fn arrives(skb: &Skb, receiver: &mut Whose) -> Result<i32, Reason> {
+    let link = packet::link(skb).ok_or(Reason::Malformed)?;
+    if link.ethertype == ETHERTYPE_HAIL {
+        // For the agent, who listens at this link; the host itself has no use for it.
+        return Ok(TC_ACT_OK);
+    }
     let mut arrival = Arrival::NONE;
     let outcome = tunnel::arrival(skb, &mut arrival);
     if outcome < 0 {
         return Ok(outcome);
     }
     let arrival = &arrival;
-    let link = packet::link(skb).ok_or(Reason::Malformed)?;
     if link.ethertype != ETHERTYPE_IPV4 && link.ethertype != ETHERTYPE_IPV6 {
         return Err(Reason::UnknownProtocol);
     }

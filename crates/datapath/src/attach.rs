@@ -92,6 +92,28 @@ impl Attacher {
         }
     }
 
+    /// Whether a program of ours runs for what arrives at the link, one way or the other.
+    pub(crate) fn is_attached(&self, netlink: &mut Netlink, link: &Link) -> io::Result<bool> {
+        if self.runs_by_tcx(&link.name, link.index) {
+            return Ok(true);
+        }
+        Ok(netlink.filters(link.index)?.iter().any(|f| f.ours))
+    }
+
+    /// Whether the link that is pinned for the interface is attached to it.
+    pub(crate) fn runs_by_tcx(&self, name: &str, index: u32) -> bool {
+        let pinned = bpf::get(&self.pins.link(name));
+        let facts = pinned.and_then(|pinned| bpf::link_facts(pinned.as_fd()));
+        facts.is_ok_and(|facts| facts.interface == index)
+    }
+
+    /// The kernel's numbers of our programs.
+    pub(crate) fn numbers(&self) -> io::Result<Vec<u32>> {
+        let programs = [Program::Endpoint, Program::Host, Program::Overlay];
+        let numbers = programs.map(|program| bpf::program_id(self.program(program).1));
+        numbers.into_iter().collect()
+    }
+
     fn program(&self, program: Program) -> (&'static str, BorrowedFd<'_>) {
         match program {
             Program::Endpoint => (programs::FROM_ENDPOINT, self.programs.from_endpoint.as_fd()),
@@ -127,17 +149,6 @@ impl Attacher {
         bpf::pin(attached.as_fd(), &path)
     }
 
-    /// Detaches by forgetting the pin; fine when there is none.
-    pub(crate) fn forget(&self, interface: &str) -> Result<(), Error> {
-        let path = self.pins.link(interface);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Error::file(format!("remove {}", path.display()))(error))
-            }
-            _ => Ok(()),
-        }
-    }
-}
     /// The link that an agent of an older layout has attached there, whose program is replaced
     /// between two packets, too.
     fn older_link(&self, link: &Link) -> Option<OwnedFd> {
@@ -149,3 +160,14 @@ impl Attacher {
         })
     }
 
+    /// Detaches by forgetting the pin; fine when there is none.
+    pub(crate) fn forget(&self, interface: &str) -> Result<(), Error> {
+        let path = self.pins.link(interface);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::file(format!("remove {}", path.display()))(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -16,7 +16,9 @@ mod table;
 
 pub(crate) use clock::ticks;
 pub(crate) use grace::grace_period;
-pub(crate) use links::{LinkFacts, create_tcx, has_tcx, link_facts, program_id, update_link};
+pub(crate) use links::{
+    LinkFacts, create_tcx, has_tcx, link_facts, program_id, program_name, tcx_programs, update_link,
+};
 pub(crate) use shape::{Shape, shape};
 pub(crate) use table::{Batch, Prefixed, Table};
 
@@ -36,6 +38,7 @@ enum Command {
     NextKey = 4,
     Pin = 6,
     Get = 7,
+    ProgramById = 13,
     Info = 15,
     Query = 16,
     Take = 21,

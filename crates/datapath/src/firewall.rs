@@ -51,6 +51,8 @@ pub(crate) struct Firewall {
     /// What was set up, and how nft lists it.
     ours: Option<(Rules, String)>,
     looked: Option<Look>,
+    /// Somebody else changed what was set up, which was not told yet.
+    changed: bool,
 }
 
 /// When the rules were looked at, and what the kernel called their state.
@@ -88,6 +90,11 @@ impl Firewall {
         }
     }
 
+    /// Whether somebody else has changed the rules since this was asked last.
+    pub(crate) fn was_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
     fn ensure_table(&mut self, rules: &Rules) -> Result<(), Error> {
         if let Some((ours, listed)) = &self.ours
             && ours == rules
@@ -96,7 +103,7 @@ impl Firewall {
             return Ok(());
         }
         if self.ours.as_ref().is_some_and(|(ours, _)| ours == rules) {
-            tracing::warn!("the nft table inet contiv was changed or flushed; it is set up again");
+            self.changed = true;
         }
         nft::load(&nft::table(rules))?;
         self.ours = nft::list().map(|listed| (rules.clone(), listed));

@@ -12,6 +12,8 @@
 //! - `overlay`: the tunnel, other hosts and their endpoints.
 //! - `flows`: what leaves them.
 //! - `events`: what programs tell.
+//! - `guard`: what others take away, and how it comes back.
+//! - `inspect`, `hail`: how the host is, and its ways to the others.
 //! - `trace`: what the tables say about a connection, for people who ask.
 //! - `door`, `private`, `firewall`, `sysctl`, `taken`: the host's own side.
 //! - `netlink`, `bpf`: the kernel's calls.
@@ -28,8 +30,11 @@ mod error;
 mod events;
 mod firewall;
 mod flows;
+mod guard;
+mod hail;
 mod handover;
 mod host_addresses;
+mod inspect;
 mod life;
 mod names;
 mod netlink;
@@ -50,6 +55,9 @@ mod trace;
 pub use cleanup::cleanup;
 pub use error::Error;
 pub use events::{EventReader, event};
+pub use guard::{Lost, Repair};
+pub use hail::{Hail, HailKind, Hailer};
+pub use inspect::{DropRule, Foreign, Hook, Inspection, KernelFacts, PathFacts, UnderlayFacts};
 pub use plane::{Attach, EndpointFacts, Options, Plane};
 pub use private::STAND_INS;
 pub use shortfall::{Cause, Shortfall, Subject};

@@ -22,6 +22,7 @@ use contiv_datapath_abi::tunnel::{OVERHEAD_V4, OVERHEAD_V6};
 use crate::attach::{Attacher, Program};
 use crate::bpf::Table;
 use crate::error::Failures;
+use crate::inspect::PathFacts;
 use crate::netlink::Netlink;
 use crate::pins::Pins;
 use crate::shortfall::{Shortfalls, Subject};
@@ -239,6 +240,18 @@ impl Overlay {
             failures.note(self.hosts.set_path(&host, mtu, &here));
         }
         failures.result()
+    }
+
+    /// This host's end and its port, while there is one.
+    pub(crate) fn end(&self) -> Result<Option<(IpAddr, u16)>, Error> {
+        let config = self.config.get(&0)?.unwrap_or_default();
+        let port = config.tunnel_port;
+        Ok(self.here.map(|here| (here.address, port)))
+    }
+
+    /// What is known of the ways to other hosts.
+    pub(crate) fn paths(&self) -> BTreeMap<String, PathFacts> {
+        self.hosts.paths()
     }
 
     pub(crate) fn remotes(&mut self) -> &mut Remotes {

@@ -16,10 +16,11 @@ use crate::endpoints::{Endpoints, Hands, Terms, address_key};
 use crate::error::Failures;
 use crate::firewall::Firewall;
 use crate::flows::Flows;
+use crate::guard::Guard;
 use crate::handover::HandOver;
 use crate::host_addresses::HostAddresses;
 use crate::names::{DOOR, DOOR_INSIDE, link_names};
-use crate::netlink::Netlink;
+use crate::netlink::{Netlink, Route};
 use crate::overlay::{self, Overlay};
 use crate::pins::Pins;
 use crate::policies::Policies;
@@ -76,21 +77,22 @@ const ETHERNET_MTU: u32 = 1500;
 /// in the kernel.
 #[derive(Debug)]
 pub struct Plane {
-    netlink: Netlink,
-    pins: Pins,
-    attacher: Attacher,
+    pub(crate) netlink: Netlink,
+    pub(crate) pins: Pins,
+    pub(crate) attacher: Attacher,
     config: Table<u32, Config>,
-    door: Option<Door>,
+    pub(crate) door: Option<Door>,
     host_addresses: HostAddresses,
     tenants: Tenants,
     policies: Policies,
-    endpoints: Endpoints,
+    pub(crate) endpoints: Endpoints,
     flows: Flows,
-    firewall: Firewall,
-    overlay: Overlay,
+    pub(crate) firewall: Firewall,
+    pub(crate) overlay: Overlay,
     /// What add_endpoint must know of networks and tenants: those that are in the kernel.
     networks: BTreeMap<u32, NetworkSpec>,
     ready: BTreeSet<u32>,
+    pub(crate) guard: Guard,
 }
 
 impl Plane {
@@ -141,6 +143,7 @@ impl Plane {
             door: None,
             networks: BTreeMap::new(),
             ready: BTreeSet::new(),
+            guard: Guard::default(),
             netlink,
             pins,
             attacher,
@@ -165,6 +168,7 @@ impl Plane {
     pub fn apply(&mut self, desired: &Desired) -> Result<Vec<Shortfall>, Error> {
         let (mut failures, mut lacks) = (Failures::default(), Shortfalls::default());
         let before = Look::take(&mut self.netlink)?;
+        self.guard.miss(&before.links, &before.routes);
         let door = failures.note(self.ensure_door(&before, desired));
         failures.note(self.refresh_host_addresses());
 
@@ -204,6 +208,9 @@ impl Plane {
         if let Some((door, look)) = door.zip(after) {
             failures.note(self.ensure_routes(&door, &look, desired));
             failures.note(self.ensure_firewall(&door, &look, desired));
+            if let Some(routes) = failures.note(self.routes()) {
+                self.guard.remember(&look.links, &routes);
+            }
         }
         if desired.networks.values().any(|n| n.ipv6_subnet.is_some()) {
             failures.note(sysctl::forward_ipv6());
@@ -247,6 +254,11 @@ impl Plane {
             self.tenants.touch(tenant);
         }
         Ok(())
+    }
+
+    pub(crate) fn routes(&mut self) -> Result<Vec<Route>, Error> {
+        let routes = self.netlink.routes();
+        routes.map_err(Error::netlink("list routes"))
     }
 
     fn terms(&self, spec: &EndpointSpec) -> Terms {
@@ -345,8 +357,9 @@ impl Plane {
 
     /// What is to be done from time to time, a few times a second: flows age, the host's
     /// addresses are read anew, rules that somebody flushed come back, and programs of new
-    /// endpoints are attached for good. Paths to other hosts are looked at, too.
-    pub fn tick(&mut self) -> Result<(), Error> {
+    /// endpoints are attached for good. Paths to other hosts are looked at, too. True
+    /// says that something was taken away which [`apply`](Self::apply) puts back.
+    pub fn tick(&mut self) -> Result<bool, Error> {
         let mut failures = Failures::default();
         let serials = self.endpoints.serials();
         let lives = |serial| serials.contains(&serial) || self.overlay.lives(serial);
@@ -356,6 +369,7 @@ impl Plane {
         failures.note(self.overlay.probe());
         let settled = self.endpoints.settle(&mut self.netlink, &self.attacher);
         failures.note(settled);
-        failures.result()
+        let missing = failures.note(self.watch()).unwrap_or_default();
+        failures.result().map(|()| missing)
     }
 }

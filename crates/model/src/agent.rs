@@ -40,7 +40,8 @@ pub use policy::{
     PortRange, RuleView, Tier,
 };
 pub use question::{
-    Answer, Asked, OpeningAnswer, OpeningQuestion, Question, TableOutcome, TableVerdict,
+    Answer, Asked, DoctorAnswer, DoctorQuestion, OpeningAnswer, OpeningQuestion, Peer, Question,
+    TableOutcome, TableVerdict,
 };
 pub use revision::Revision;
 

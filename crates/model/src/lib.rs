@@ -3,10 +3,11 @@
 //!
 //! [`object`] holds what users write, [`parsed`] what it means once every field
 //! is known to be good, [`manifest`] many of them at once, [`inspect`] what the API answers
-//! about it, [`reach`] who may reach whom, [`agent`] what a host and a master say to each other, [`identity`] how they get to know each
-//! other.
+//! about it, [`reach`] who may reach whom, [`doctor`] what is found when all is examined, [`agent`]
+//! what a host and a master say to each other, [`identity`] how they get to know each other.
 
 pub mod agent;
+pub mod doctor;
 pub mod identity;
 pub mod inspect;
 mod invalid;

@@ -11,6 +11,7 @@
 //!      ▲  ▲───── Counter ◀─────────────────────────────────────────────┤
 //!      └──────── EventLog ◀── Announcer ◀──────────────────────────────┘
 //!   masters ══questions══▶ Respondent ──▶ data plane
+//!                              └──▶ Doctor ──▶ data plane, Hails ◀══▶ other hosts
 //! ```
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::counters::Counter;
 use crate::data_plane::SharedPlane;
 use crate::departures::Departures;
 use crate::docker::{EngineClient, Follower, Observed};
+use crate::doctor::Doctor;
 use crate::events::{Announcer, EventLog};
 use crate::kernel::Kernel;
 use crate::membership;
@@ -121,11 +123,20 @@ impl App {
             plane: plane.clone(),
             departures: Arc::clone(&departures),
             metrics: Arc::clone(&metrics),
-            underlay,
+            underlay: Arc::clone(&underlay),
             outcome,
         };
         tracker.spawn(reconciler.run(stop.clone()));
-        tracker.spawn(tend(plane.clone(), stop.clone()));
+        let tended = (plane.clone(), Arc::clone(&replica), Arc::clone(&events));
+        tracker.spawn(tend(tended.0, tended.1, tended.2, stop.clone()));
+        let doctor = Doctor::new(&host_name, &replica, &plane);
+        {
+            let hails = Arc::clone(&doctor.hails);
+            let (replica, stop) = (Arc::clone(&replica), stop.clone());
+            let underlay = Arc::clone(&underlay);
+            tracker.spawn(async move { hails.run(replica, underlay, stop).await });
+        }
+        tracker.spawn(doctor.clone().check_start(stop.clone()));
 
         let follower = Follower {
             engine: EngineClient::new(config.docker_socket.clone()),
@@ -192,6 +203,7 @@ impl App {
                 replica: Arc::clone(&replica),
                 plane: plane.clone(),
             };
+                doctor: doctor.clone(),
             tracker.spawn(respondent.run(stop.clone()));
         }
 

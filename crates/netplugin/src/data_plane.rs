@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contiv_datapath::spec::{Desired, EndpointSpec};
-use contiv_datapath::{FlowUse, Shortfall};
+use contiv_datapath::{FlowUse, Inspection, Repair, Shortfall};
 use contiv_model::agent::{OpeningAnswer, OpeningQuestion, TakenPrefix, Totals};
 
 use crate::error::Error;
@@ -52,9 +52,25 @@ pub trait DataPlane: Send {
         Ok(Counts::default())
     }
 
-    /// What is to be done a few times a second: flows age, and the host's own changes are met.
-    fn tick(&mut self) -> Result<(), Error> {
-        Ok(())
+    /// What is to be done a few times a second: flows age, and the host's own changes are met. True
+    /// says that somebody took away something which [`apply`](Self::apply) puts back.
+    fn tick(&mut self) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    /// What others took away, and what was put back, since the last call.
+    fn repairs(&mut self) -> Vec<Repair> {
+        Vec::new()
+    }
+
+    /// How the host is.
+    fn inspect(&mut self) -> Result<Inspection, Error> {
+        Ok(Inspection::default())
+    }
+
+    /// Removes links that are named as endpoints' are and belong to none; answers with their names.
+    fn sweep(&mut self) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
     }
 }
 

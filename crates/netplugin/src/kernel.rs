@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contiv_datapath::spec::{Desired, EndpointSpec};
-use contiv_datapath::{EventReader, Options, Plane, RuleTotals, Shortfall};
+use contiv_datapath::{EventReader, Inspection, Options, Plane, Repair, RuleTotals, Shortfall};
 use contiv_model::agent::{OpeningAnswer, OpeningQuestion, TakenPrefix, Totals};
 
 use crate::config::{Attach, Config};
@@ -90,8 +90,20 @@ impl DataPlane for Kernel {
         })
     }
 
-    fn tick(&mut self) -> Result<(), Error> {
+    fn tick(&mut self) -> Result<bool, Error> {
         self.0.tick().map_err(error)
+    }
+
+    fn repairs(&mut self) -> Vec<Repair> {
+        self.0.repairs()
+    }
+
+    fn inspect(&mut self) -> Result<Inspection, Error> {
+        self.0.inspect().map_err(error)
+    }
+
+    fn sweep(&mut self) -> Result<Vec<String>, Error> {
+        self.0.sweep().map_err(error)
     }
 }
 

@@ -1,19 +1,21 @@
 //! Answers what one master asks.
 //!
 //! Each master has a listener of its own, since any of them may be the one that is asked by
-//! people. Questions are answered one after the other, from the kernel's tables as they are.
+//! people. Questions are answered one after the other, from the kernel's tables as they are; an
+//! examination of the host takes seconds, and others are answered meanwhile.
 
 mod opening;
 
 use std::sync::Arc;
 
 use contiv_client::{Error as ClientError, HostClient};
-use contiv_model::agent::{Answer, Asked, Question};
+use contiv_model::agent::{Answer, Asked, DoctorQuestion, Question};
 use futures_util::StreamExt;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::data_plane::SharedPlane;
+use crate::doctor::Doctor;
 use crate::replica::Replica;
 use crate::upstream::RETRY;
 pub(crate) use opening::{answer_of, beginning};
@@ -23,6 +25,7 @@ pub struct Respondent {
     pub host: HostClient,
     pub replica: Arc<Replica>,
     pub plane: SharedPlane,
+    pub doctor: Doctor,
 }
 
 impl Respondent {
@@ -52,6 +55,15 @@ impl Respondent {
             let Ok(Asked { id, question }) = asked else {
                 break;
             };
+            if let Question::Doctor(question) = question {
+                tokio::spawn(examine(
+                    self.doctor.clone(),
+                    self.host.clone(),
+                    id,
+                    question,
+                ));
+                continue;
+            }
             let answer = self.answer(question).await;
             if let Err(error) = self.host.answer(&id, &answer).await {
                 tracing::debug!(%error, id, "an answer is lost");
@@ -75,12 +87,25 @@ impl Respondent {
                     Err(error) => failed(error.to_string()),
                 }
             }
-            Question::Unknown => {
+            Question::Doctor(_) | Question::Unknown => {
                 let version = env!("CARGO_PKG_VERSION");
                 failed(format!(
                     "netplugin {version} does not know such questions; upgrade it"
                 ))
             }
         }
+    }
+}
+
+/// Examines the host and says what was found.
+async fn examine(doctor: Doctor, host: HostClient, id: String, question: DoctorQuestion) {
+    let answer = match doctor.examine(question).await {
+        Ok(answer) => Answer::Doctor(answer),
+        Err(error) => Answer::Failed {
+            reason: error.to_string(),
+        },
+    };
+    if let Err(error) = host.answer(&id, &answer).await {
+        tracing::debug!(%error, id, "an answer is lost");
     }
 }

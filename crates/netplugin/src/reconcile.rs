@@ -4,15 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use contiv_datapath::{Cause, Shortfall, Subject};
-use contiv_model::agent::{ObjectKind, ObjectRef, Problem, TakenPrefix};
+use contiv_datapath::{Cause, Repair, Shortfall, Subject};
+use contiv_model::agent::{
+    EventEnd, EventKind, FabricEvent, ObjectKind, ObjectRef, Problem, TakenPrefix,
+};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::counters::now;
 use crate::data_plane::SharedPlane;
 use crate::departures::Departures;
 use crate::error::Error;
+use crate::events::EventLog;
 use crate::metrics::Metrics;
 use crate::mirror::{Remotes, Surroundings, desired, problem};
 use crate::replica::Replica;
@@ -186,20 +190,47 @@ impl Reconciler {
 }
 
 /// Has the data plane do what is to be done from time to time, until the agent ends.
-pub(crate) async fn tend(plane: SharedPlane, stop: CancellationToken) {
+///
+/// What others took away and was put back is told as events.
+pub(crate) async fn tend(
+    plane: SharedPlane,
+    replica: Arc<Replica>,
+    events: Arc<EventLog>,
+    stop: CancellationToken,
+) {
     let mut failing = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TEND) => {}
         }
-        let done = plane.with(|plane| plane.tick()).await;
+        let (done, repairs) = plane.with(|plane| (plane.tick(), plane.repairs())).await;
+        for repair in repairs {
+            events.push(told(repair));
+        }
+        if matches!(done, Ok(true)) {
+            replica.look_again();
+        }
         if let Err(error) = &done
             && !failing
         {
             tracing::warn!(%error, "the data plane cannot be tended");
         }
         failing = done.is_err();
+    }
+}
+
+fn told(repair: Repair) -> FabricEvent {
+    FabricEvent {
+        time: now(),
+        kind: EventKind::Repair,
+        reason: repair.lost.name().to_owned(),
+        message: repair.message,
+        to: EventEnd {
+            endpoint: repair.endpoint,
+            ..EventEnd::default()
+        },
+        ..FabricEvent::default()
     }
 }
 

@@ -1,12 +1,14 @@
 //! tcx links, and what the kernel says of links and programs.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::{Command, call};
 
 /// `BPF_TCX_INGRESS` (`linux/bpf.h`, `enum bpf_attach_type`).
 const TCX_INGRESS: u32 = 46;
+/// `BPF_TCX_EGRESS`.
+const TCX_EGRESS: u32 = 47;
 
 #[repr(C)]
 struct CreateAttributes {
@@ -58,6 +60,49 @@ pub(crate) fn has_tcx() -> bool {
     };
     // SAFETY: the layout is that of BPF_PROG_QUERY; it has no room for programs and points nowhere.
     unsafe { call(Command::Query, &mut attributes) }.is_ok()
+}
+
+/// The numbers of the programs that run by tcx for what arrives at an interface, or leaves by it.
+pub(crate) fn tcx_programs(interface: u32, arriving: bool) -> io::Result<Vec<u32>> {
+    let mut programs = [0_u32; 64];
+    let mut attributes = QueryAttributes {
+        interface,
+        attach_type: if arriving { TCX_INGRESS } else { TCX_EGRESS },
+        programs: programs.as_mut_ptr() as u64,
+        count: programs.len() as u32,
+        ..QueryAttributes::default()
+    };
+    // SAFETY: the layout is that of BPF_PROG_QUERY; the array outlives the call and has the
+    // length that is said.
+    unsafe { call(Command::Query, &mut attributes)? };
+    let count = (attributes.count as usize).min(programs.len());
+    Ok(programs[..count].to_vec())
+}
+
+/// The name of a program, by its number; none when it has gone or has none.
+pub(crate) fn program_name(id: u32) -> Option<String> {
+    let mut attributes = IdAttributes {
+        id,
+        ..IdAttributes::default()
+    };
+    // SAFETY: the layout is that of BPF_PROG_GET_FD_BY_ID, without pointers.
+    let fd = unsafe { call(Command::ProgramById, &mut attributes) }.ok()?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    let program = unsafe { OwnedFd::from_raw_fd(fd) };
+    let mut info = NamedProgramInfo::default();
+    object_info(program.as_fd(), &mut info).ok()?;
+    let end = info.name.iter().position(|byte| *byte == 0);
+    let name = info.name.get(..end.unwrap_or(info.name.len()))?;
+    let name = String::from_utf8_lossy(name).into_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct IdAttributes {
+    id: u32,
+    next: u32,
+    flags: u32,
 }
 
 #[repr(C)]
@@ -119,6 +164,20 @@ struct ProgramInfo {
     kind: u32,
     id: u32,
     tag: [u8; 8],
+}
+
+/// More of `struct bpf_prog_info`, up to the name.
+#[repr(C)]
+#[derive(Default)]
+struct NamedProgramInfo {
+    head: ProgramInfo,
+    lengths: [u32; 2],
+    images: [u64; 2],
+    loaded: u64,
+    user: u32,
+    maps: u32,
+    map_ids: u64,
+    name: [u8; 16],
 }
 
 /// The kernel's number of a program.

@@ -18,6 +18,12 @@ const ARRIVING: TcHandle = TcHandle {
     major: 0xffff,
     minor: 0xfff2,
 };
+/// The one for what leaves.
+const LEAVING: TcHandle = TcHandle {
+    major: 0xffff,
+    minor: 0xfff3,
+};
+const NONE: TcHandle = TcHandle { major: 0, minor: 0 };
 /// The program's answer is the verdict (`TCA_BPF_FLAG_ACT_DIRECT`).
 const DIRECT: u32 = 1;
 const TCA_BPF_FLAGS: u16 = 8;
@@ -64,6 +70,69 @@ impl Netlink {
             &[libc::ENOENT, libc::EINVAL, libc::ENODEV],
         )
     }
+}
+
+/// A filter on a link.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filter {
+    /// For what arrives at the link; else for what leaves by it.
+    pub(crate) arriving: bool,
+    /// At our place.
+    pub(crate) ours: bool,
+    /// The program's name, or the kind of filter.
+    pub(crate) name: String,
+}
+
+impl Netlink {
+    /// The filters on a link, each once.
+    pub(crate) fn filters(&mut self, index: u32) -> io::Result<Vec<Filter>> {
+        let mut all: Vec<Filter> = Vec::new();
+        for parent in [ARRIVING, LEAVING] {
+            let mut message = message(index);
+            message.header.parent = parent;
+            let answers = match self.dump(RouteNetlinkMessage::GetTrafficFilter(message)) {
+                // Without `clsact` there is no such parent.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => continue,
+                answers => answers?,
+            };
+            for answer in answers {
+                let RouteNetlinkMessage::NewTrafficFilter(message) = answer else {
+                    continue;
+                };
+                // The kernel tells of a kind by itself first, with no handle.
+                if message.header.index != index.cast_signed() || message.header.handle == NONE {
+                    continue;
+                }
+                let arriving = parent == ARRIVING;
+                let priority = message.header.info >> 16;
+                let filter = Filter {
+                    arriving,
+                    ours: arriving && priority == PRIORITY && message.header.handle == HANDLE,
+                    name: name(&message.attributes),
+                };
+                all.push(filter);
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn name(attributes: &[TcAttribute]) -> String {
+    let mut kind = String::new();
+    for attribute in attributes {
+        match attribute {
+            TcAttribute::Kind(text) => kind.clone_from(text),
+            TcAttribute::Options(options) => {
+                for option in options {
+                    if let TcOption::Bpf(TcFilterBpfOption::ProgName(name)) = option {
+                        return name.clone();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    kind
 }
 
 fn message(index: u32) -> TcMessage {

@@ -6,6 +6,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     InfoData, InfoKind, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    LinkXdp,
 };
 
 use super::{Netlink, fine_if};
@@ -28,6 +29,8 @@ pub(crate) struct Link {
     pub(crate) per_packet: bool,
     /// A note that stays with the link: the endpoint's id.
     pub(crate) alias: String,
+    /// Number of the XDP program that sees what arrives before anybody else.
+    pub(crate) xdp: Option<u32>,
 }
 
 /// A veth pair to make; both ends are down at first.
@@ -166,6 +169,12 @@ fn link(message: LinkMessage) -> Link {
             LinkAttribute::IfAlias(alias) => link.alias = alias,
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::Address(bytes) => link.mac = bytes.try_into().unwrap_or_default(),
+            LinkAttribute::Xdp(facts) => {
+                link.xdp = facts.iter().find_map(|fact| match fact {
+                    LinkXdp::ProgId(id) => Some(*id),
+                    _ => None,
+                });
+            }
             LinkAttribute::LinkInfo(infos) => {
                 let kind = infos.iter().find_map(|info| match info {
                     LinkInfo::Kind(kind) => Some(kind.to_string()),

@@ -11,6 +11,7 @@ use contiv_datapath_abi::{Words, maps};
 
 use crate::bpf::Table;
 use crate::error::Failures;
+use crate::inspect::PathFacts;
 use crate::pins::Pins;
 use crate::shortfall::{Shortfalls, Subject};
 use crate::spec::HostSpec;
@@ -162,6 +163,21 @@ impl Hosts {
         };
         self.paths.insert(name.to_owned(), mtu);
         self.write(name, index, end, here)
+    }
+
+    /// What was found out of the way to each host.
+    pub(super) fn paths(&self) -> BTreeMap<String, PathFacts> {
+        let facts = |(name, address): (&String, &IpAddr)| {
+            let mtu = self.paths.get(name).copied();
+            (
+                name.clone(),
+                PathFacts {
+                    address: *address,
+                    mtu,
+                },
+            )
+        };
+        self.addresses.iter().map(facts).collect()
     }
 
     /// Empties the rows of hosts that are not known any more.

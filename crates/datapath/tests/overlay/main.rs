@@ -9,6 +9,7 @@
 
 mod flood;
 mod guard;
+mod hail;
 mod life;
 mod pair;
 mod path;

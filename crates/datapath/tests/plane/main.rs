@@ -9,10 +9,11 @@
 
 mod converge;
 mod counts;
+mod guard;
 mod host;
 mod isolation;
-mod life;
 mod layouts;
+mod life;
 mod policy;
 mod reach;
 mod site;

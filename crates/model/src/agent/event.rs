@@ -41,16 +41,19 @@ pub enum EventKind {
     Log,
     /// Staged policies would decide otherwise about a connection.
     Staged,
+    /// Something of ours was taken away on the host by somebody else, and put back.
+    Repair,
     /// Events of the host did not reach this master; `suppressed` says how many.
     Lost,
 }
 
 impl EventKind {
     /// All that hosts tell of.
-    pub const ALL: [EventKind; 4] = [
+    pub const ALL: [EventKind; 5] = [
         EventKind::Drop,
         EventKind::Log,
         EventKind::Staged,
+        EventKind::Repair,
         EventKind::Lost,
     ];
 
@@ -60,6 +63,7 @@ impl EventKind {
             EventKind::Drop => "drop",
             EventKind::Log => "log",
             EventKind::Staged => "staged",
+            EventKind::Repair => "repair",
             EventKind::Lost => "lost",
         }
     }
@@ -85,6 +89,9 @@ pub struct FabricEvent {
     /// `spoofed-address`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// With `repair`: what was taken away, and what became of it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
     /// What became of it, or with `staged` would have: `allow` or `deny`.
     pub verdict: String,
     #[serde(skip_serializing_if = "String::is_empty")]

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Revision};
+use crate::doctor::Finding;
 
 /// A question with the id under which its answer is awaited.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub struct Asked {
 pub enum Question {
     /// What the kernel's tables say about a connection that begins.
     Opening(OpeningQuestion),
+    /// How the host is, and its ways to the others.
+    Doctor(DoctorQuestion),
     /// Of a later version.
     #[serde(other)]
     Unknown,
@@ -34,6 +37,7 @@ pub enum Question {
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Answer {
     Opening(OpeningAnswer),
+    Doctor(DoctorAnswer),
     /// It could not be answered.
     Failed {
         reason: String,
@@ -99,6 +103,32 @@ pub struct TableVerdict {
 pub struct TableOutcome {
     pub action: Action,
     pub rule: u32,
+}
+
+/// How a host is to be examined.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DoctorQuestion {
+    /// What can be repaired is.
+    pub fix: bool,
+    /// Hosts that it is to reach, besides those that it knows.
+    pub peers: Vec<Peer>,
+}
+
+/// Another host, and where it takes what is for its endpoints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    pub name: String,
+    pub tunnel: IpAddr,
+}
+
+/// What a host found on itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DoctorAnswer {
+    /// Its clock when it answered, in milliseconds since 1970.
+    pub clock: u64,
+    pub findings: Vec<Finding>,
 }
 
 #[cfg(test)]

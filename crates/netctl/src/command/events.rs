@@ -63,6 +63,8 @@ enum Kind {
     Log,
     /// Connections that staged policies would decide otherwise about.
     Staged,
+    /// What somebody took away on a host, and what was put back.
+    Repair,
 }
 
 impl Events {
@@ -132,6 +134,7 @@ impl Events {
                 Kind::Drop => EventKind::Drop,
                 Kind::Log => EventKind::Log,
                 Kind::Staged => EventKind::Staged,
+                Kind::Repair => EventKind::Repair,
             }),
             host: self.host.clone(),
             endpoint: self.endpoint.clone(),

@@ -13,6 +13,9 @@ pub(super) fn line(event: &FabricEvent) -> String {
             "{time} {host} lost: {lost} events did not get here"
         ));
     }
+    if event.kind == EventKind::Repair {
+        return clean(&format!("{time} {host} repair: {}", event.message));
+    }
     let mut text = format!("{time} {host} {}: ", what(event));
     text.push_str(&format!(
         "{} -> {} {}",
@@ -43,7 +46,7 @@ fn what(event: &FabricEvent) -> String {
         EventKind::Drop => format!("drop {}", event.reason),
         EventKind::Log => format!("log {}", event.verdict),
         EventKind::Staged => format!("staged would-{}", event.verdict),
-        EventKind::Lost => "lost".into(),
+        EventKind::Repair | EventKind::Lost => event.kind.name().into(),
     }
 }
 
@@ -162,6 +165,15 @@ mod tests {
             ..event(EventKind::Lost)
         };
         assert!(line(&lost).ends_with("h1 lost: 5 events did not get here"));
+    }
+
+    #[test]
+    fn a_repair_says_what_was_taken_away() {
+        let repair = FabricEvent {
+            message: "contiv0 was deleted".into(),
+            ..event(EventKind::Repair)
+        };
+        assert!(line(&repair).ends_with("h1 repair: contiv0 was deleted"));
     }
 
     #[test]

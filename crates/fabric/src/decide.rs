@@ -28,7 +28,7 @@ pub use docker_network::{delete_docker_network, put_docker_network};
 pub use endpoint::{delete_endpoint, put_endpoint};
 pub use global::{delete_global, put_global};
 pub use group::{delete_group, put_group};
-pub use host::{collect_boots, collect_host, hear_host, register_host};
+pub use host::{collect_boots, collect_host, collect_rest, hear_host, register_host};
 pub use identity::{Join, expel, found_admin, found_authority, join, put_token, rotate_admin};
 pub use lease::{drop_lease, fence, hold_lease};
 pub use network::{delete_network, put_network};

@@ -36,7 +36,7 @@ mod world;
 
 pub use contiv_ipam::Lane;
 pub use decide::{
-    Join, Presets, adopted, adoption, apply, bootstrap, collect_boots, collect_host,
+    Join, Presets, adopted, adoption, apply, bootstrap, collect_boots, collect_host, collect_rest,
     delete_docker_network, delete_endpoint, delete_global, delete_group, delete_network,
     delete_policy, delete_rule, delete_tenant, drop_lease, end_adoption, expel, expire, fence,
     found_admin, found_authority, hear_host, hold_lease, join, put_docker_network, put_endpoint,

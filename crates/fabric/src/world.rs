@@ -233,7 +233,7 @@ impl World {
                 crate::put_endpoint(image, time, host, id, request).map(only)
             }
             Step::DeleteEndpoint(host, id) => {
-                crate::delete_endpoint(image, &self.reports, host, id).map(only)
+                crate::delete_endpoint(image, host, id).map(only)
             }
             Step::PutDockerNetwork(binding) => crate::put_docker_network(image, binding).map(only),
             Step::DeleteDockerNetwork(host, id) => {
@@ -243,17 +243,17 @@ impl World {
                 let register = register(boot, *tunnel);
                 crate::register_host(image, &self.reports, time, host, &register).map(only)
             }
-            Step::CollectBoots(host) => crate::collect_boots(image, &self.reports, host).map(only),
-            Step::CollectHost(host) => {
-                crate::collect_host(image, &self.reports, host, None).map(only)
-            }
+            Step::CollectBoots(host) => crate::collect_boots(image, host).map(only),
+            Step::CollectHost(host) => crate::collect_host(image, host, None).map(only),
             Step::Expire(age) => Ok(crate::expire(image, time.saturating_sub(*age))),
             Step::Settle(behind) => {
                 let applied = |(host, behind): &(&str, u64)| {
                     let number = image.number().saturating_sub(*behind);
                     ((*host).to_owned(), number)
                 };
-                Ok(crate::settle(image, &behind.iter().map(applied).collect()))
+                let applied: BTreeMap<_, _> = behind.iter().map(applied).collect();
+                let everywhere = applied.values().min().copied().unwrap_or(u64::MAX);
+                Ok(crate::settle(image, &applied, everywhere))
             }
         }
     }

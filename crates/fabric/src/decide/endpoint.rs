@@ -9,11 +9,10 @@ use contiv_model::agent::{EndpointRequest, EndpointView, Mac, PoolRef};
 use super::address::{Place, held};
 use super::adopt;
 use crate::decision::{Decided, Draft, settled};
-use crate::image::{DEFAULT_TENANT, Image};
+use crate::image::Image;
 use crate::key::Key;
 use crate::record::EndpointRecord;
 use crate::refusal::Refusal;
-use crate::reports::HostReports;
 
 /// Makes an endpoint, or answers again for the same one. Addresses that were granted
 /// to the host become bound to it; absent ones are the lowest free ones.
@@ -88,28 +87,19 @@ pub fn put_endpoint(
 
 /// Ends an endpoint that is gone from its host. Its addresses drain until every host
 /// that knows of the tenant's endpoints has heard of it: they may still send there.
-pub fn delete_endpoint(image: &Image, reports: &HostReports, host: &str, id: &str) -> Decided<()> {
+pub fn delete_endpoint(image: &Image, host: &str, id: &str) -> Decided<()> {
     let Some(known) = image.endpoint(id) else {
         return Ok(settled(()));
     };
     check_host(known, host)?;
     let mut draft = Draft::new(image);
-    end(&mut draft, image, reports, known);
+    end(&mut draft, image, known);
     Ok(draft.answer(()))
 }
 
 /// Deletes an endpoint and has its addresses drain.
-pub(super) fn end(
-    draft: &mut Draft<'_>,
-    image: &Image,
-    reports: &HostReports,
-    known: &EndpointRecord,
-) {
-    let mut awaited: BTreeSet<String> = image.hosts_of(&known.tenant).map(str::to_owned).collect();
-    if known.tenant == DEFAULT_TENANT {
-        // Hosts belong to this tenant themselves, with or without a container of it.
-        awaited.extend(reports.live().map(|(host, _)| host.to_owned()));
-    }
+pub(super) fn end(draft: &mut Draft<'_>, image: &Image, known: &EndpointRecord) {
+    let awaited: BTreeSet<String> = image.hosts_of(&known.tenant).map(str::to_owned).collect();
     draft.delete(&Key::Endpoint(known.id.clone()));
     let network = image.network(&format!("{}:{}", known.tenant, known.network));
     for (network, address) in network

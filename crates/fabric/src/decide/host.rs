@@ -91,7 +91,7 @@ pub fn hear_host(image: &Image, time: u64, host: &str) -> Decided<()> {
 
 /// Ends endpoints of a host's earlier boots, a portion at a time; the answer is how many
 /// there still are. No container outlives a boot, so there is nothing to ask the engine.
-pub fn collect_boots(image: &Image, reports: &HostReports, host: &str) -> Decided<usize> {
+pub fn collect_boots(image: &Image, host: &str) -> Decided<usize> {
     let Some(known) = image.host(host) else {
         return Ok(settled(0));
     };
@@ -103,7 +103,7 @@ pub fn collect_boots(image: &Image, reports: &HostReports, host: &str) -> Decide
     let left = all.len().saturating_sub(PORTION);
     let mut draft = Draft::new(image);
     for endpoint in all.into_iter().take(PORTION) {
-        end(&mut draft, image, reports, endpoint);
+        end(&mut draft, image, endpoint);
     }
     if !draft.is_empty() {
         // A host that boots yet again meanwhile is looked at anew.
@@ -118,12 +118,7 @@ pub fn collect_boots(image: &Image, reports: &HostReports, host: &str) -> Decide
 /// `heard` is what the record said when the host was found to be lost: a host that some
 /// master has heard since is refused. Without it, somebody removes the host by hand, which
 /// then has to join anew.
-pub fn collect_host(
-    image: &Image,
-    reports: &HostReports,
-    host: &str,
-    heard: Option<u64>,
-) -> Decided<bool> {
+pub fn collect_host(image: &Image, host: &str, heard: Option<u64>) -> Decided<bool> {
     let Some(known) = image.host(host) else {
         return Ok(settled(true));
     };
@@ -133,21 +128,7 @@ pub fn collect_host(
     }
     let mut draft = Draft::new(image);
     draft.rely_on(&Key::Host(host.to_owned()));
-    let mut room = PORTION;
-    for endpoint in image.endpoints_on(host).take(room) {
-        end(&mut draft, image, reports, endpoint);
-        room -= 1;
-    }
-    let bindings = image.docker_networks().filter(|d| d.host == host);
-    for binding in bindings.take(room) {
-        forget(&mut draft, image, binding);
-        room -= 1;
-    }
-    if room == PORTION {
-        // Records of one address come one after the other: first its endpoint ends.
-        room -= release(&mut draft, image, host);
-    }
-    if room < PORTION {
+    if portion(&mut draft, image, host) > 0 {
         return Ok(draft.answer(false));
     }
     if let Some(address) = known.tunnel {
@@ -159,6 +140,37 @@ pub fn collect_host(
     }
     draft.delete(&Key::Host(host.to_owned()));
     Ok(draft.answer(true))
+}
+
+/// Ends what came to a host while the last of it was removed: whoever made that did not know of
+/// the removal yet. The answer is true when there is nothing; a host that has come anew keeps all.
+pub fn collect_rest(image: &Image, host: &str) -> Decided<bool> {
+    if image.host(host).is_some() {
+        return Ok(settled(true));
+    }
+    let mut draft = Draft::new(image);
+    draft.rely_on(&Key::Host(host.to_owned()));
+    let none = portion(&mut draft, image, host) == 0;
+    Ok(draft.answer(none))
+}
+
+/// Ends some of what a host holds; the answer is how much that was.
+fn portion(draft: &mut Draft<'_>, image: &Image, host: &str) -> usize {
+    let mut room = PORTION;
+    for endpoint in image.endpoints_on(host).take(room) {
+        end(draft, image, endpoint);
+        room -= 1;
+    }
+    let bindings = image.docker_networks().filter(|d| d.host == host);
+    for binding in bindings.take(room) {
+        forget(draft, image, binding);
+        room -= 1;
+    }
+    if room == PORTION {
+        // Records of one address come one after the other: first its endpoint ends.
+        room -= release(draft, image, host);
+    }
+    PORTION - room
 }
 
 /// Frees what a host's engine asked for and did not use, and lets nothing wait for it.

@@ -8,7 +8,7 @@ use contiv_ipam::{AddressPool, AddressState, Family, RangeSet};
 use contiv_model::agent::{Encap, PoolRef};
 
 use super::index::members;
-use super::{Image, Known, KnownGlobal, KnownNetwork};
+use super::{DEFAULT_TENANT, Image, Known, KnownGlobal, KnownNetwork};
 use crate::key::Numbered;
 use crate::record::TenantRecord;
 use crate::refusal::Refusal;
@@ -110,6 +110,13 @@ impl Image {
 
     pub(crate) fn addresses_in_use(&self, network: u32, family: Family) -> Option<&RangeSet> {
         self.addresses.in_use(network, family)
+    }
+
+    /// Whether a network is of the tenant that hosts belong to themselves.
+    pub(crate) fn is_of_hosts(&self, network: u32) -> bool {
+        let key = self.indexes.network_numbers.get(&network);
+        let tenant = key.and_then(|key| key.split_once(':'));
+        tenant.is_some_and(|(tenant, _)| tenant == DEFAULT_TENANT)
     }
 
     pub(crate) fn draining_until(&self, number: u64) -> impl Iterator<Item = (u64, u32, IpAddr)> {

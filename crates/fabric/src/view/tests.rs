@@ -174,8 +174,7 @@ fn rules_and_endpoints_come_and_go_with_the_first_and_last_endpoint() {
     );
     assert!(change(&world.image, &applied, "h3").is_empty());
 
-    let reports = world.reports.clone();
-    let gone = crate::delete_endpoint(&world.image, &reports, "h1", "here").unwrap();
+    let gone = crate::delete_endpoint(&world.image, "h1", "here").unwrap();
     let applied = world.commit(gone.transaction).unwrap();
     let departure = change(&world.image, &applied, "h1");
     assert_eq!(kinds(departure.delete), expected);

@@ -11,7 +11,7 @@ use contiv_model::object::{EndpointGroup, Network};
 use super::given::{group, network, put, world};
 use crate::Decided;
 use crate::refusal::{Kind, Refusal};
-use crate::world::World;
+use crate::world::{World, register};
 
 fn pool(group: Option<&str>) -> PoolRef {
     PoolRef {
@@ -42,8 +42,7 @@ pub(super) fn start(world: &mut World, id: &str, group: Option<&str>) -> Endpoin
 }
 
 fn stop(world: &mut World, id: &str) {
-    let reports = world.reports.clone();
-    let gone = crate::delete_endpoint(&world.image, &reports, "h1", id);
+    let gone = crate::delete_endpoint(&world.image, "h1", id);
     world.grant(gone);
 }
 
@@ -78,6 +77,8 @@ fn states(world: &World) -> Vec<(String, String)> {
 #[test]
 fn an_address_becomes_tentative_then_an_endpoints_then_drains_then_is_free() {
     let mut world = world();
+    let here = crate::register_host(&world.image, &world.reports, 0, "h1", &register("b", None));
+    world.grant(here);
     assert_eq!(ask(&mut world, "h1", None).unwrap(), "10.1.1.1/24");
     let made = create(&world, "h1", "e1", &wish(Some("10.1.1.1"), None));
     let view = world.grant(made);
@@ -88,21 +89,25 @@ fn an_address_becomes_tentative_then_an_endpoints_then_drains_then_is_free() {
     let deleted = world.image.number();
     assert_eq!(ask(&mut world, "h1", None).unwrap(), "10.1.1.3/24");
 
-    let settle = |world: &mut World, number| {
+    let settle = |world: &mut World, number, everywhere| {
         let applied = BTreeMap::from([("h1".to_owned(), number)]);
-        let transaction = crate::settle(&world.image, &applied);
+        let transaction = crate::settle(&world.image, &applied, everywhere);
         world.commit(transaction).unwrap();
         states(world)
             .iter()
             .any(|(_, state)| state.contains("gone"))
     };
     assert!(
-        settle(&mut world, deleted - 1),
+        settle(&mut world, deleted - 1, u64::MAX),
         "the host has not heard of it"
     );
-    let nobody = crate::settle(&world.image, &BTreeMap::new());
+    assert!(
+        settle(&mut world, deleted, deleted - 1),
+        "another host may still send there itself"
+    );
+    let nobody = crate::settle(&world.image, &BTreeMap::new(), u64::MAX);
     assert!(nobody.writes.is_empty());
-    assert!(!settle(&mut world, deleted));
+    assert!(!settle(&mut world, deleted, deleted));
     assert_eq!(ask(&mut world, "h1", None).unwrap(), "10.1.1.1/24");
 }
 
@@ -172,10 +177,9 @@ fn the_same_request_is_answered_again_and_another_one_is_not() {
     }
     let refusal = create(&world, "h2", "e1", &wish(None, Some("g"))).unwrap_err();
     assert!(refusal.message.contains("one of host h1"), "{refusal}");
-    let reports = world.reports.clone();
-    let refusal = crate::delete_endpoint(&world.image, &reports, "h2", "e1").unwrap_err();
+    let refusal = crate::delete_endpoint(&world.image, "h2", "e1").unwrap_err();
     assert!(refusal.message.contains("one of host h1"), "{refusal}");
-    let unknown = crate::delete_endpoint(&world.image, &reports, "h2", "e9").unwrap();
+    let unknown = crate::delete_endpoint(&world.image, "h2", "e9").unwrap();
     assert!(unknown.is_settled());
 }
 

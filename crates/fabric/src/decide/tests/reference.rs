@@ -235,8 +235,15 @@ impl Reference {
                     .iter()
                     .map(|(host, behind)| (*host, (number - 1).saturating_sub(*behind)))
                     .collect();
-                self.uses.retain(|_, holder| match holder {
-                    Use::Draining(awaited, at) => awaited.iter().any(|h| applied[h.as_str()] < *at),
+                let hosts = &self.hosts;
+                self.uses.retain(|(network, _), holder| match holder {
+                    Use::Draining(awaited, at) => {
+                        let late = |h: &&str| applied[*h] < *at;
+                        let of_hosts = network.starts_with("default:");
+                        let mut awaited = awaited.iter().filter(|h| hosts.contains_key(*h));
+                        awaited.any(|h| late(&h.as_str()))
+                            || of_hosts && applied.keys().any(|h| late(&h))
+                    }
                     _ => true,
                 });
                 Ok(())

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use contiv_model::agent::{
     AddressGrant, AddressRelease, AddressRequest, Answer, Asked, DockerNetwork, EndpointGrant,
-    EndpointRequest, EventBatch, HitsReport, HostStatus, Register, Registered, Reported, Revision,
+    EndpointRequest, EventBatch, HitsReport, HostStatus, Progress, Register, Registered, Reported,
+    Revision,
 };
 use hyper::Method;
 use serde::de::DeserializeOwned;
@@ -54,6 +55,13 @@ impl HostClient {
     /// What the master asks of the host.
     pub async fn questions(&self) -> Result<MessageStream<Asked>, Error> {
         self.lines(&format!("{}/questions", self.base)).await
+    }
+
+    /// Reports how far the host has come, when its status is as it was.
+    pub async fn report_progress(&self, progress: &Progress) -> Result<Reported, Error> {
+        self.client
+            .post_json(&format!("{}/progress", self.base), progress)
+            .await
     }
 
     /// Answers a question.

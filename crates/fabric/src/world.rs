@@ -232,9 +232,7 @@ impl World {
             Step::PutEndpoint(host, id, request) => {
                 crate::put_endpoint(image, time, host, id, request).map(only)
             }
-            Step::DeleteEndpoint(host, id) => {
-                crate::delete_endpoint(image, host, id).map(only)
-            }
+            Step::DeleteEndpoint(host, id) => crate::delete_endpoint(image, host, id).map(only),
             Step::PutDockerNetwork(binding) => crate::put_docker_network(image, binding).map(only),
             Step::DeleteDockerNetwork(host, id) => {
                 crate::delete_docker_network(image, host, id).map(only)

@@ -12,6 +12,7 @@
 //! | `DELETE endpoints/{id}` | → `{}` |
 //! | `PUT`, `GET`, `DELETE docker-networks/{id}` | [`DockerNetwork`] |
 //! | `POST status` | [`HostStatus`] → [`Reported`] |
+//! | `POST progress` | [`Progress`] → [`Reported`] |
 //! | `POST hits` | [`HitsReport`] → [`Reported`] |
 //! | `POST events` | [`EventBatch`] → [`Reported`] |
 //! | `GET questions` | lines of JSON, each an [`Asked`] |
@@ -92,13 +93,17 @@ pub struct Registered {
     /// As in [`Reported::life`].
     #[serde(default)]
     pub life: String,
+    /// The master takes [`Progress`].
+    #[serde(default)]
+    pub progress: bool,
 }
 
 /// The master's answer to reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Reported {
-    /// Changes when the master starts, which makes it forget what hosts have said.
+    /// Changes when the master starts, which makes it forget what hosts have said. Empty when it
+    /// does not know the host, which is then to register.
     pub life: String,
 }
 
@@ -358,6 +363,14 @@ pub struct HostStatus {
     pub endpoints: BTreeMap<String, EndpointStatus>,
     /// As in [`Register::taken`], when it changed.
     pub taken: Option<Vec<TakenPrefix>>,
+}
+
+/// What a host reports when nothing else has changed since the last status that this master took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Progress {
+    /// As in [`HostStatus::applied`].
+    pub applied: Revision,
 }
 
 /// Something on a host that stands in an object's way.

@@ -14,7 +14,7 @@ use axum::{Extension, Json, Router};
 use contiv_fabric::{self as fabric, HostReports};
 use contiv_model::agent::{
     AddressGrant, AddressRelease, AddressRequest, DockerNetwork, EndpointGrant, EndpointRequest,
-    EventBatch, HitsReport, HostStatus, Register, Registered, Reported, STREAM_VERSION,
+    EventBatch, HitsReport, HostStatus, Progress, Register, Registered, Reported, STREAM_VERSION,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -50,6 +50,7 @@ pub(crate) fn routes() -> Router<Shared> {
                 .delete(delete_docker_network),
         )
         .route("/status", post(status))
+        .route("/progress", post(progress))
         .route("/questions", get(questions::questions))
         .route("/answers/{id}", post(questions::answer))
         .route("/hits", post(hits))
@@ -81,12 +82,13 @@ async fn register(
         hosts.read(|reports| fabric::register_host(image, reports, time, &host, &register))
     };
     shared.ledger.decide(decide).await?;
-    collect_earlier(&shared.ledger, &shared.hosts, &host).await?;
+    collect_earlier(&shared.ledger, &host).await?;
     shared.hosts.register(&host, register);
     Ok(Json(Registered {
         master_version: env!("CARGO_PKG_VERSION").into(),
         revision: shared.ledger.read().revision(),
         life: shared.hosts.life().to_owned(),
+        progress: true,
     }))
 }
 
@@ -98,8 +100,20 @@ async fn status(
 ) -> Result<Json<Reported>, Problem> {
     check_name(&host)?;
     check_own(&shared, &caller, &host, status.endpoints.keys())?;
+    if !is_on_record(&shared, &host) {
+        return Ok(stranger());
+    }
     shared.hosts.report(&host, status);
     Ok(heard(&shared))
+}
+
+async fn progress(
+    State(shared): State<Shared>,
+    Path(host): Path<String>,
+    Document(progress): Document<Progress>,
+) -> Result<Json<Reported>, Problem> {
+    let known = is_on_record(&shared, &host) && shared.hosts.progress(&host, progress.applied);
+    Ok(if known { heard(&shared) } else { stranger() })
 }
 
 async fn hits(
@@ -108,17 +122,28 @@ async fn hits(
     Document(report): Document<HitsReport>,
 ) -> Result<Json<Reported>, Problem> {
     check_name(&host)?;
+    if !is_on_record(&shared, &host) {
+        return Ok(stranger());
+    }
     shared.hits.take(&host, report, shared.clock.now());
     Ok(heard(&shared))
 }
 
 async fn events(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Path(host): Path<String>,
     Document(batch): Document<EventBatch>,
 ) -> Result<Json<Reported>, Problem> {
     check_name(&host)?;
-    let batch = shared.hosts.read(|reports| named(reports, batch));
+    if !is_on_record(&shared, &host) {
+        return Ok(stranger());
+    }
+    // Packets come from endpoints of other hosts as well: only none of those is said to be here.
+    let ends = batch.events.iter().flat_map(|e| [&e.from, &e.to]);
+    let here = ends.filter(|end| end.host == host && !end.endpoint.is_empty());
+    check_own(&shared, &caller, &host, here.map(|end| &end.endpoint))?;
+    let batch = shared.hosts.read(|reports| named(reports, &host, batch));
     shared.events.take(&host, batch, shared.clock.now());
     Ok(heard(&shared))
 }
@@ -170,11 +195,7 @@ async fn delete_endpoint(
     Path((host, id)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
     check_own(&shared, &caller, &host, [&id])?;
-    let decide = |image: &_| {
-        shared
-            .hosts
-            .read(|reports| fabric::delete_endpoint(image, reports, &host, &id))
-    };
+    let decide = |image: &_| fabric::delete_endpoint(image, &host, &id);
     shared.ledger.decide(decide).await?;
     tracing::info!(host, endpoint = id, "endpoint is gone");
     Ok(done())
@@ -229,12 +250,13 @@ async fn delete_docker_network(
 }
 
 /// Adds what containers are called on other hosts than the one that tells.
-fn named(reports: &HostReports, mut batch: EventBatch) -> EventBatch {
+fn named(reports: &HostReports, host: &str, mut batch: EventBatch) -> EventBatch {
     let ends = batch.events.iter_mut();
     for end in ends.flat_map(|event| [&mut event.from, &mut event.to]) {
-        if !end.container.is_empty() || end.endpoint.is_empty() {
+        if end.host == host || end.endpoint.is_empty() {
             continue;
         }
+        end.container.clear();
         let report = reports.hosts.get(&end.host);
         if let Some(status) = report.and_then(|report| report.endpoints.get(&end.endpoint)) {
             end.container.clone_from(&status.container_name);
@@ -263,6 +285,16 @@ async fn after_drain<A>(
             decided => return decided,
         }
     }
+}
+
+/// Whether a host may report: one that was removed is to register anew.
+fn is_on_record(shared: &Shared, host: &str) -> bool {
+    shared.ledger.read().image().host(host).is_some()
+}
+
+/// The answer to a host that is not known here: no master's life has an empty name.
+fn stranger() -> Json<Reported> {
+    Json(Reported::default())
 }
 
 fn heard(shared: &Shared) -> Json<Reported> {

@@ -12,13 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use contiv_fabric::{Image, collect_boots, collect_host, hear_host};
+use contiv_fabric::{Decision, Image, collect_boots, collect_host, collect_rest, hear_host};
+use contiv_store::Transaction;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::hosts::Hosts;
+use crate::lease::Lease;
 use crate::ledger::Ledger;
 
 /// Between looks.
@@ -37,6 +39,8 @@ pub(crate) struct Collector {
     pub(crate) clock: Clock,
     /// None keeps lost hosts until somebody removes them.
     pub(crate) timeout: Option<Duration>,
+    /// Of several masters that miss a host one collects it.
+    pub(crate) lease: Lease,
 }
 
 impl Collector {
@@ -83,35 +87,70 @@ impl Collector {
             let decide = |image: &Image| hear_host(image, time, &host);
             self.ledger.decide(decide).await?;
         }
-        for (host, heard) in found.lost {
+        if found.lost.is_empty() {
+            return Ok(());
+        }
+        let collected = self.collect(found.lost).await;
+        // A master that is cut off from the hosts must not keep the others from it.
+        self.lease.release().await;
+        collected
+    }
+
+    async fn collect(&self, lost: Vec<(String, u64)>) -> Result<(), Error> {
+        for (host, heard) in lost {
+            if !self.lease.hold(Instant::now()).await? {
+                return Ok(());
+            }
             tracing::warn!(host, "host is lost: collecting what it left behind");
-            self.collect(&host, heard).await?;
+            let fence = |image: &Image, transaction| self.lease.fence(image, transaction);
+            if !remove_host(&self.ledger, &host, Some(heard), fence).await? {
+                return Ok(());
+            }
             self.hosts.forget(&host);
         }
         Ok(())
     }
+}
 
-    async fn collect(&self, host: &str, heard: u64) -> Result<(), Error> {
-        loop {
-            let decide = |image: &Image| {
-                self.hosts
-                    .read(|reports| collect_host(image, reports, host, Some(heard)))
-            };
-            if self.ledger.decide(decide).await?.answer {
-                return Ok(());
-            }
+/// Removes a host with all that it left behind; false when `fence` takes a transaction back.
+///
+/// What another master makes for the host at the same time comes before its end or after it:
+/// whatever came before is collected when the end is known.
+pub(crate) async fn remove_host(
+    ledger: &Ledger,
+    host: &str,
+    heard: Option<u64>,
+    fence: impl Fn(&Image, Transaction) -> Transaction,
+) -> Result<bool, Error> {
+    let fenced = |image: &Image, decision: Decision<bool>| {
+        let settled = decision.is_settled();
+        let transaction = fence(image, decision.transaction);
+        let may = settled || !transaction.writes.is_empty();
+        Decision {
+            transaction,
+            answer: may.then_some(decision.answer),
+        }
+    };
+    let end = |image: &Image| Ok(fenced(image, collect_host(image, host, heard)?));
+    let rest = |image: &Image| Ok(fenced(image, collect_rest(image, host)?));
+    let mut ended = false;
+    loop {
+        let answer = match ended {
+            false => ledger.decide(end).await?.answer,
+            true => ledger.decide(rest).await?.answer,
+        };
+        match answer {
+            None => return Ok(false),
+            Some(true) if ended => return Ok(true),
+            Some(done) => ended |= done,
         }
     }
 }
 
 /// Ends what a host left behind in earlier boots.
-pub(crate) async fn collect_earlier(
-    ledger: &Ledger,
-    hosts: &Hosts,
-    host: &str,
-) -> Result<(), Error> {
+pub(crate) async fn collect_earlier(ledger: &Ledger, host: &str) -> Result<(), Error> {
     loop {
-        let decide = |image: &Image| hosts.read(|reports| collect_boots(image, reports, host));
+        let decide = |image: &Image| collect_boots(image, host);
         if ledger.decide(decide).await?.answer == 0 {
             return Ok(());
         }

@@ -39,6 +39,10 @@ struct Presence {
     heard: Instant,
     agent_version: String,
     boot_id: String,
+    /// It has registered here.
+    introduced: bool,
+    /// Its status is known, so that its progress is all that is new.
+    reported: bool,
     /// Ends the streams of a host that is removed: it is to register anew.
     removed: CancellationToken,
 }
@@ -85,21 +89,23 @@ impl Hosts {
         presence.heard = Instant::now();
         presence.agent_version = register.agent_version;
         presence.boot_id = register.boot_id;
+        presence.introduced = true;
         let report = known.reports.hosts.entry(host.to_owned()).or_default();
         if rebooted {
             // Its kernel holds nothing of what it reported.
             report.applied = Revision::default();
         }
         report.taken = register.taken;
-        drop(known);
-        self.tell();
     }
 
     /// Takes a host's report, which replaces the one before.
     pub(crate) fn report(&self, host: &str, status: HostStatus) {
         let mut known = self.known();
-        known.presence(host).heard = Instant::now();
+        let presence = known.presence(host);
+        presence.heard = Instant::now();
+        presence.reported = true;
         let report = known.reports.hosts.entry(host.to_owned()).or_default();
+        let moved = report.applied != status.applied;
         report.applied = status.applied;
         report.realised = status.realised;
         report.problems = status.problems;
@@ -107,9 +113,29 @@ impl Hosts {
         if let Some(taken) = status.taken {
             report.taken = taken;
         }
-        known.judge(host, Instant::now());
+        let changed = known.judge(host, Instant::now());
         drop(known);
-        self.tell();
+        if moved || changed {
+            self.tell();
+        }
+    }
+
+    /// Takes how far a host has come; false when its status is not known here.
+    pub(crate) fn progress(&self, host: &str, applied: Revision) -> bool {
+        let mut known = self.known();
+        let presence = known.presence.get_mut(host).filter(|p| p.reported);
+        let Some(presence) = presence else {
+            return false;
+        };
+        presence.heard = Instant::now();
+        let report = known.reports.hosts.entry(host.to_owned()).or_default();
+        let moved = std::mem::replace(&mut report.applied, applied) != applied;
+        let changed = known.judge(host, Instant::now());
+        drop(known);
+        if moved || changed {
+            self.tell();
+        }
+        true
     }
 
     /// A stream to the host begins.
@@ -119,9 +145,11 @@ impl Hosts {
         presence.streams += 1;
         presence.heard = Instant::now();
         let removed = presence.removed.clone();
-        known.judge(host, Instant::now());
+        let changed = known.judge(host, Instant::now());
         drop(known);
-        self.tell();
+        if changed {
+            self.tell();
+        }
         OpenStream {
             hosts: Arc::clone(self),
             host: host.to_owned(),
@@ -143,6 +171,21 @@ impl Hosts {
         }
         drop(known);
         self.tell();
+    }
+
+    /// Forgets hosts that were removed at another master: those that have registered and are on
+    /// record no more.
+    pub(crate) fn forget_removed(&self, is_on_record: impl Fn(&str) -> bool) {
+        let gone: Vec<String> = {
+            let known = self.known();
+            let here = known.presence.iter().filter(|(_, p)| p.introduced);
+            let gone = here.filter(|(host, _)| !is_on_record(host));
+            gone.map(|(host, _)| host.clone()).collect()
+        };
+        for host in gone {
+            tracing::info!(host, "host was removed");
+            self.forget(&host);
+        }
     }
 
     /// Takes note of who has become silent.
@@ -180,7 +223,7 @@ impl Hosts {
         known.reports.hosts.iter().map(facts).collect()
     }
 
-    /// Wakes on each report, registration and stream.
+    /// Wakes when a host has come further, is here or is away.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -204,6 +247,8 @@ impl Known {
                 heard: Instant::now(),
                 agent_version: String::new(),
                 boot_id: String::new(),
+                introduced: false,
+                reported: false,
                 removed: CancellationToken::new(),
             })
     }
@@ -244,9 +289,11 @@ impl Drop for OpenStream {
             return;
         }
         known.presence(&self.host).streams -= 1;
-        known.judge(&self.host, Instant::now());
+        let changed = known.judge(&self.host, Instant::now());
         drop(known);
-        self.hosts.tell();
+        if changed {
+            self.hosts.tell();
+        }
     }
 }
 
@@ -289,5 +336,31 @@ mod tests {
         assert!(live(&hosts));
         drop(new);
         assert!(!live(&hosts));
+    }
+
+    #[test]
+    fn progress_is_taken_of_a_host_whose_status_is_known() {
+        let hosts = Arc::new(Hosts::default());
+        hosts.register("h", register());
+        let applied = Revision {
+            epoch: 1,
+            number: 7,
+        };
+        assert!(!hosts.progress("h", applied));
+        let mut status = HostStatus::default();
+        status.endpoints.insert("e".into(), Default::default());
+        hosts.report("h", status);
+        let changes = hosts.changes();
+        assert!(hosts.progress("h", applied));
+        assert!(changes.has_changed().unwrap());
+        let report = hosts.read(|reports| reports.hosts["h"].clone());
+        assert_eq!((report.applied, report.endpoints.len()), (applied, 1));
+
+        hosts.forget_removed(|host| host == "h");
+        assert!(hosts.knows("h"));
+        let stream = hosts.open_stream("h");
+        hosts.forget_removed(|_| false);
+        assert!(!hosts.knows("h") && stream.removed.is_cancelled());
+        assert!(!hosts.progress("h", applied));
     }
 }

@@ -96,6 +96,7 @@ impl Master {
             hosts: Arc::clone(&hosts),
             clock: clock.clone(),
             timeout: settings.host_timeout,
+            lease: Lease::new(Arc::clone(&ledger), "collect", hosts.life()),
         };
         tracker.spawn(collector.run(stop.clone()));
 

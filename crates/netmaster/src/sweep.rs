@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contiv_fabric::{Decision, HostReports, adopted, end_adoption, expire, settle};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use contiv_model::agent::Revision;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -20,6 +21,9 @@ const UNCLAIMED: Duration = Duration::from_secs(60);
 
 /// Between looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
+
+/// Reports that come together are looked at together.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// Frees addresses that nobody claimed, and those that no host uses any more.
 pub(crate) struct Sweeper {
@@ -47,6 +51,13 @@ impl Sweeper {
             };
             if ticked {
                 self.hosts.notice_silence(Instant::now());
+                let committed = self.ledger.read();
+                let image = committed.image();
+                self.hosts.forget_removed(|host| image.host(host).is_some());
+            } else {
+                // Hosts hear of a change together, and report it one after the other.
+                sleep(GATHER).await;
+                reports.mark_unchanged();
             }
             let swept = match (self.lease.hold(Instant::now()).await, ticked) {
                 (Err(error), _) => Err(error),
@@ -118,9 +129,16 @@ impl Sweeper {
     }
 
     async fn settle(&self) -> Result<(), Error> {
-        let epoch = self.ledger.read().revision().epoch;
-        let applied = self.hosts.read(|reports| applied(reports, epoch));
-        if settle(self.ledger.read().image(), &applied)
+        let (applied, everywhere) = {
+            let committed = self.ledger.read();
+            if !committed.image().has_draining() {
+                return Ok(());
+            }
+            let epoch = committed.revision().epoch;
+            self.hosts
+                .read(|reports| (applied(reports, epoch), everywhere(reports, epoch)))
+        };
+        if settle(self.ledger.read().image(), &applied, everywhere)
             .writes
             .is_empty()
         {
@@ -128,7 +146,7 @@ impl Sweeper {
         }
         let decide = |image: &_| {
             Ok(Decision {
-                transaction: self.lease.fence(image, settle(image, &applied)),
+                transaction: self.lease.fence(image, settle(image, &applied, everywhere)),
                 answer: (),
             })
         };
@@ -144,6 +162,15 @@ fn applied(reports: &HostReports, epoch: u64) -> BTreeMap<String, u64> {
         .filter(|(_, report)| report.applied.epoch == epoch);
     same.map(|(name, report)| (name.clone(), report.applied.number))
         .collect()
+}
+
+/// What every host that is here has applied of this history.
+fn everywhere(reports: &HostReports, epoch: u64) -> u64 {
+    let applied = reports.live().map(|(_, report)| match report.applied {
+        Revision { epoch: of, number } if of == epoch => number,
+        _ => 0,
+    });
+    applied.min().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

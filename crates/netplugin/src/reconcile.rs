@@ -86,7 +86,7 @@ impl Reconciler {
                 again = Instant::now() + pause;
             }
             if done == Some(change) {
-                self.replica.set_applied(revision);
+                self.replica.set_applied(revision, change);
                 self.metrics
                     .applied
                     .set(i64::try_from(revision.number).unwrap_or(i64::MAX));

@@ -16,6 +16,8 @@ pub struct Replica {
     heard: watch::Sender<Revision>,
     /// Revision that the kernel holds.
     applied: watch::Sender<Revision>,
+    /// Of what [`Replica::changes`] counts, how much the kernel holds.
+    worked: watch::Sender<u64>,
     /// Why endpoints are closed, by id, although the kernel holds that revision.
     closed: Mutex<BTreeMap<String, String>>,
     /// Counts messages that changed something, snapshots of an equal revision too.
@@ -28,6 +30,7 @@ impl Default for Replica {
             mirror: Mutex::default(),
             heard: watch::Sender::new(Revision::default()),
             applied: watch::Sender::new(Revision::default()),
+            worked: watch::Sender::new(0),
             closed: Mutex::default(),
             changes: watch::Sender::new(0),
         }
@@ -72,10 +75,12 @@ impl Replica {
         *self.applied.borrow()
     }
 
-    /// Says that the kernel holds this revision.
-    pub fn set_applied(&self, revision: Revision) {
+    /// Says that the kernel holds this revision, and so many of the changes that led to it.
+    pub fn set_applied(&self, revision: Revision, change: u64) {
         self.applied
             .send_if_modified(|old| std::mem::replace(old, revision) != revision);
+        self.worked
+            .send_if_modified(|old| std::mem::replace(old, change) != change);
     }
 
     /// Says which endpoints are closed and why; before the revision that they are closed at.
@@ -105,6 +110,11 @@ impl Replica {
     /// Wakes on each change of the mirror.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// Wakes on each change that reached the kernel, after its revision has.
+    pub fn works(&self) -> watch::Receiver<u64> {
+        self.worked.subscribe()
     }
 
     /// Wakes on each revision that reached the kernel.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contiv_client::{Error as ClientError, HostClient};
-use contiv_model::agent::{Register, STREAM_VERSION};
+use contiv_model::agent::{Register, Registered, STREAM_VERSION};
 use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -96,8 +96,8 @@ impl Listener {
 }
 
 impl Introduction {
-    /// Introduces the host; answers with the name of the master's life.
-    async fn to(&self, host: &HostClient) -> Result<String, Error> {
+    /// Introduces the host.
+    async fn to(&self, host: &HostClient) -> Result<Registered, Error> {
         let look = |plane: &mut dyn DataPlane| {
             let boot_id = plane.boot_id();
             Ok::<_, Error>((boot_id, plane.taken_prefixes()?, plane.link_mtu()?))
@@ -113,6 +113,6 @@ impl Introduction {
             control: self.underlay.control().await,
             vxlan_port: self.underlay.port(),
         };
-        Ok(host.register(&register).await?.life)
+        Ok(host.register(&register).await?)
     }
 }

@@ -15,6 +15,10 @@ use crate::record::{HostRecord, Owner};
 use crate::refusal::Refusal;
 use crate::reports::HostReports;
 
+/// In milliseconds: a host that comes back after a longer time is noted, so that no master which
+/// does not hear it yet takes it for lost.
+const NOTED: u64 = 30_000;
+
 /// As much as one transaction takes: stores have a limit to the keys of one.
 const PORTION: usize = 24;
 
@@ -48,7 +52,10 @@ pub fn register_host(
             _ => time,
         },
         agent_version: register.agent_version.clone(),
-        heard: known.map_or(time, |known| known.heard),
+        heard: known.map_or(time, |known| match time.abs_diff(known.heard) > NOTED {
+            true => time,
+            false => known.heard,
+        }),
     };
     if known == Some(&record) {
         return Ok(settled(record));

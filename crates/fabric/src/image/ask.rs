@@ -119,6 +119,11 @@ impl Image {
         tenant.is_some_and(|(tenant, _)| tenant == DEFAULT_TENANT)
     }
 
+    /// Whether there are addresses that wait for hosts.
+    pub fn has_draining(&self) -> bool {
+        self.draining_until(u64::MAX).next().is_some()
+    }
+
     pub(crate) fn draining_until(&self, number: u64) -> impl Iterator<Item = (u64, u32, IpAddr)> {
         self.addresses.draining_until(number)
     }

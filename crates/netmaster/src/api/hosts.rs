@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use contiv_fabric::record::HostRecord;
-use contiv_fabric::{Image, Key, collect_host};
+use contiv_fabric::{Image, Key};
 use contiv_model::agent::{ObjectKind, ObjectRef, Problem as HostProblem, Revision, TakenPrefix};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use super::answer::Problem;
 use super::page::Page;
 use super::{Shared, both};
+use crate::collect::remove_host;
 use crate::hosts::HostFacts;
 
 /// A host, as it registered and as it reports itself.
@@ -115,16 +116,7 @@ async fn remove(
         );
         return Err(Problem::new(StatusCode::CONFLICT, "", message));
     }
-    loop {
-        let decide = |image: &Image| {
-            shared
-                .hosts
-                .read(|reports| collect_host(image, reports, &name, None))
-        };
-        if shared.ledger.decide(decide).await?.answer {
-            break;
-        }
-    }
+    remove_host(&shared.ledger, &name, None, |_, transaction| transaction).await?;
     shared.hosts.forget(&name);
     tracing::info!(host = name, "host is removed");
     Ok(Json(json!({})))

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use contiv_client::HostClient;
-use contiv_model::agent::{EndpointRequest, HostStatus, PoolRef, Register, STREAM_VERSION};
+use contiv_model::agent::{
+    EndpointRequest, HostStatus, PoolRef, Progress, Register, STREAM_VERSION,
+};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
@@ -163,6 +165,46 @@ async fn a_host_that_is_no_more_is_removed_with_what_it_held() {
         list.as_array().unwrap().is_empty()
     })
     .await;
+    drop(stream);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_hears_the_fabric_from_another_master_is_here_while_it_listens() {
+    let dir = tempfile::tempdir().unwrap();
+    let master = Master::start_with(dir.path(), &["--host-timeout=2s"]);
+    let host = come(&master, "h", &register("b1", "192.0.2.1")).await;
+    let live = || master.get("/api/v1/hosts/h/").body["live"] == json!(true);
+    assert!(!live());
+    let questions = host.questions().await.unwrap();
+    until("the host is here", live).await;
+    assert_eq!(master.delete("/api/v1/hosts/h/").status, 409);
+    sleep(Duration::from_secs(3)).await;
+    assert!(live(), "and is not collected");
+    drop(questions);
+    until("the host is away", || !live()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_was_removed_is_told_to_come_anew_and_reports_nothing_until_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let master = Master::start(dir.path());
+    let words = register("b1", "192.0.2.1");
+    let host = come(&master, "h", &words).await;
+    let stream = host.stream(None).await.unwrap();
+    let life = host.report(&HostStatus::default()).await.unwrap().life;
+    let progress = Progress::default();
+    assert_eq!(host.report_progress(&progress).await.unwrap().life, life);
+
+    assert_eq!(master.delete("/api/v1/hosts/h/?force=true").status, 200);
+    let told = host.report(&HostStatus::default()).await.unwrap();
+    assert_eq!(told.life, "");
+    assert_eq!(host.report_progress(&progress).await.unwrap().life, "");
+    assert_eq!(master.get("/api/v1/hosts/h/").status, 404);
+    assert_eq!(host.register(&words).await.unwrap().life, life);
+    // Progress is told in comparison with a status, which went with the rest.
+    assert_eq!(host.report_progress(&progress).await.unwrap().life, "");
+    let told = host.report(&HostStatus::default()).await.unwrap();
+    assert_eq!(told.life, life);
     drop(stream);
 }
 

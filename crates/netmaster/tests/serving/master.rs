@@ -20,6 +20,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Master {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// What it logged until it was ready.
+    pub(crate) said: String,
 }
 
 /// An answer.
@@ -69,7 +71,11 @@ impl Master {
         };
         // A full pipe would stop it.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Master { child, address }
+        Master {
+            child,
+            address,
+            said,
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {

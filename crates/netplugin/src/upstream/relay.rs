@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contiv_client::HostClient;
-use contiv_model::agent::{EventBatch, HitsReport, HostStatus, Reported, RuleTotals};
+use contiv_model::agent::{
+    EventBatch, HitsReport, HostStatus, Progress, Registered, Reported, RuleTotals,
+};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +38,8 @@ pub struct Relay {
 struct Taken {
     /// Empty before the host is introduced.
     life: Option<String>,
+    /// The master takes the host's progress alone.
+    progress: bool,
     status: Option<Arc<HostStatus>>,
     counting: String,
     totals: BTreeMap<u32, RuleTotals>,
@@ -87,9 +91,11 @@ impl Relay {
             let life = match &taken.life {
                 Some(life) => life.clone(),
                 None => {
-                    let life = self.introduction.to(&self.host).await?;
+                    let Registered { life, progress, .. } =
+                        self.introduction.to(&self.host).await?;
                     *taken = Taken {
                         life: Some(life.clone()),
+                        progress,
                         ..Taken::default()
                     };
                     life
@@ -114,7 +120,14 @@ impl Relay {
                 .as_ref()
                 .is_some_and(|old| Arc::ptr_eq(old, &status))
         {
-            let answer = self.host.report(&status).await?;
+            let before = taken.status.as_deref().filter(|_| taken.progress);
+            let answer = match before.is_some_and(|before| differ_in_progress(before, &status)) {
+                true => {
+                    let applied = status.applied;
+                    self.host.report_progress(&Progress { applied }).await?
+                }
+                false => self.host.report(&status).await?,
+            };
             taken.status = Some(status);
             return Ok(Some(answer));
         }
@@ -134,6 +147,21 @@ impl Relay {
         }
         Ok(None)
     }
+}
+
+/// Whether the host has come further since, and all else is as it was.
+fn differ_in_progress(before: &HostStatus, now: &HostStatus) -> bool {
+    let HostStatus {
+        applied: _,
+        realised,
+        problems,
+        endpoints,
+        taken,
+    } = now;
+    before.realised == *realised
+        && before.problems == *problems
+        && before.endpoints == *endpoints
+        && before.taken == *taken
 }
 
 /// The totals that the master has not taken; none when it has them all.

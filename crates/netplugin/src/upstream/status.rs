@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contiv_model::agent::{EndpointStatus, HostStatus, ObjectRef};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::data_plane::{EndpointFacts, SharedPlane};
@@ -21,6 +21,10 @@ use crate::replica::Replica;
 const REPORT: Duration = Duration::from_secs(5);
 /// Changes that come together make one report.
 const GATHER: Duration = Duration::from_millis(10);
+
+/// Revisions that change nothing here are reported this often at most: fabrics are large, and
+/// most of what happens is of no concern to a host.
+const PROGRESS: Duration = Duration::from_secs(1);
 
 /// Makes a report of what this host has applied, at once when that changes and now and then
 /// anyway.
@@ -39,16 +43,25 @@ impl Reporter {
     /// Makes reports until the agent ends.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut applications = self.replica.applications();
+        let mut works = self.replica.works();
+        let mut progress = Instant::now();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = applications.changed() => {}
+                _ = works.changed() => {}
                 _ = self.observed.changed() => {}
                 _ = self.outcome.changed() => {}
+                // The first one after a quiet time at once: somebody may wait for it.
+                () = async {
+                    let _ = applications.changed().await;
+                    sleep_until(progress).await;
+                } => {}
                 () = sleep(REPORT) => {}
             }
             sleep(GATHER).await;
+            progress = Instant::now() + PROGRESS;
             applications.mark_unchanged();
+            works.mark_unchanged();
             self.observed.mark_unchanged();
             self.outcome.mark_unchanged();
             match self.look().await {

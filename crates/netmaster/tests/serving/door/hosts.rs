@@ -70,6 +70,11 @@ async fn a_host_joins_once_by_a_token_and_speaks_for_itself_alone() {
         403,
         "endpoint e2 is one of host h2",
     );
+    let event = |host: &str| json!({"from": {"endpoint": "e2", "host": host}});
+    let batch = |host| serde_json::from_value(json!({"events": [event(host)]})).unwrap();
+    refused(h1.report_events(&batch("h1")).await, 403, "one of host h2");
+    // Whose packet came here.
+    h1.report_events(&batch("h2")).await.unwrap();
     // What is people's.
     for path in [
         "/api/v1/hosts/",

@@ -63,6 +63,7 @@ fn a_master_hears_what_has_changed_and_of_a_new_life_everything() {
 #[derive(Default)]
 struct Told {
     life: String,
+    progress: bool,
     calls: Vec<(String, Value)>,
 }
 
@@ -77,14 +78,16 @@ impl Master {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let take = |State(master): State<Master>, Path(call): Path<String>, body: Json<Value>| async move {
-            let life = {
+            let (life, progress) = {
                 let mut told = master.0.0.lock().unwrap();
                 told.calls.push((call, body.0));
-                told.life.clone()
+                (told.life.clone(), told.progress)
             };
             master.0.1.notify_waiters();
             let revision = Revision::default();
-            Json(json!({"life": life, "masterVersion": "0", "revision": revision}))
+            Json(json!({
+                "life": life, "masterVersion": "0", "revision": revision, "progress": progress,
+            }))
         };
         let router = Router::new()
             .route("/agent/v1/hosts/h/{call}", post(take))
@@ -98,6 +101,11 @@ impl Master {
         let mut told = self.0.0.lock().unwrap();
         life.clone_into(&mut told.life);
         told.calls.clear();
+    }
+
+    /// From now on it takes progress, which masters of an earlier version do not know.
+    fn takes_progress(&self) {
+        self.0.0.lock().unwrap().progress = true;
     }
 
     /// Waits until it has been told so much of each.
@@ -251,4 +259,29 @@ async fn a_master_that_takes_the_host_in_again_wants_its_status() {
     master.hears(&[("register", 1), ("status", 1)]).await;
     agent.registrations.send_modify(|n| *n += 1);
     master.hears(&[("register", 1), ("status", 2)]).await;
+}
+
+#[tokio::test]
+async fn a_master_that_takes_progress_hears_a_status_only_when_something_else_is_new() {
+    let (master, address) = Master::start("1").await;
+    master.takes_progress();
+    let agent = Agent::of(&address);
+    let come = |number: u64, endpoints: usize| {
+        let status = HostStatus {
+            applied: Revision { epoch: 1, number },
+            endpoints: (0..endpoints)
+                .map(|e| (e.to_string(), Default::default()))
+                .collect(),
+            ..HostStatus::default()
+        };
+        agent.status.send_replace(Some(Arc::new(status)));
+    };
+    come(1, 0);
+    master.hears(&[("register", 1), ("status", 1)]).await;
+    come(2, 0);
+    let progress = [("register", 1), ("status", 1), ("progress", 1)];
+    master.hears(&progress).await;
+    come(3, 1);
+    let both = [("register", 1), ("status", 2), ("progress", 1)];
+    master.hears(&both).await;
 }

@@ -4,6 +4,7 @@
 //! Every host speaks the real protocol over a connection of its own: it registers, reads its
 //! stream, and reports what it has applied. Only its kernel is missing.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -14,17 +15,24 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use contiv_client::{Client, HostClient, Timeouts};
 use contiv_model::agent::{
-    EndpointRequest, EndpointStatus, HostObject, HostStatus, PoolRef, Register, Revision,
+    EndpointRequest, EndpointStatus, HostObject, HostStatus, PoolRef, Progress, Register, Revision,
     STREAM_VERSION, StreamMessage,
 };
 use contiv_model::object::{Network, Policy, Rule, Tenant};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{SysconfVar, sysconf};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 /// How long a change may take before the run is given up.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// For how long nothing happens while the master's idling is measured.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// As the agent reports.
+const REPORT: Duration = Duration::from_secs(5);
+const PROGRESS: Duration = Duration::from_secs(1);
 
 /// Calls at a time while things are set up.
 const AT_ONCE: usize = 64;
@@ -33,9 +41,11 @@ const AT_ONCE: usize = 64;
 #[derive(Debug, Parser)]
 #[command(name = "contiv-bench-hosts")]
 struct Cli {
-    #[arg(long, default_value_t = 1_000)]
-    hosts: usize,
-    #[arg(long, default_value_t = 50_000)]
+    /// How many hosts; of several numbers each in turn, with a netmaster of its own
+    #[arg(long, default_value = "10,100,1000", value_delimiter = ',')]
+    hosts: Vec<usize>,
+    /// Endpoints of each host
+    #[arg(long, default_value_t = 50)]
     endpoints: usize,
     /// Each host has endpoints of one of them
     #[arg(long, default_value_t = 50)]
@@ -46,6 +56,34 @@ struct Cli {
     /// The netmaster to run
     #[arg(long, default_value = "target/release/netmaster", value_name = "FILE")]
     netmaster: PathBuf,
+    /// Where the report goes
+    #[arg(long, default_value = "benches/HOSTS.md", value_name = "FILE")]
+    report: PathBuf,
+}
+
+/// How long a change may take to reach 99 of 100 hosts that it concerns.
+const BARS: [Duration; 2] = [Duration::from_secs(1), Duration::from_millis(200)];
+
+/// What one number of hosts came to.
+struct Readings {
+    hosts: usize,
+    endpoints: usize,
+    /// Resident bytes of the empty master, and for each endpoint and host.
+    memory: [u64; 3],
+    /// A rule to every host, and an endpoint to the hosts of its tenant.
+    changes: [Change; 2],
+    /// Share of one processor that the master takes while nothing happens.
+    idle: f64,
+}
+
+/// How a change went that was made again and again.
+struct Change {
+    median: Duration,
+    most: Duration,
+    last: Duration,
+    /// Of one change.
+    processor: Duration,
+    written: u64,
 }
 
 /// What a simulated host saw.
@@ -62,20 +100,83 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(run(&cli))
+    runtime.block_on(async {
+        let mut all = Vec::new();
+        for hosts in &cli.hosts {
+            all.push(run(&cli, *hosts).await?);
+        }
+        let text = report(&cli, &all)?;
+        std::fs::write(&cli.report, &text)?;
+        println!("{text}\nreport: {}", cli.report.display());
+        Ok(())
+    })
 }
 
-async fn run(cli: &Cli) -> Result<()> {
+fn report(cli: &Cli, all: &[Readings]) -> Result<String> {
+    let mut out = String::from(
+        "# One netmaster and very many hosts\n\nWritten by `contiv-bench-hosts`. The hosts are \
+         simulated in one process beside the netmaster, on the same processors: each speaks the \
+         real protocol over a connection of its own, and only its kernel is missing. Times are \
+         from the call that makes a change to the moment that a host has read it.\n\n",
+    );
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    let load = load.split(' ').next().unwrap_or_default();
+    let processors = std::thread::available_parallelism()?;
+    let (endpoints, tenants, rounds) = (cli.endpoints, cli.tenants, cli.rounds);
+    writeln!(
+        out,
+        "{endpoints} endpoints on each host, {tenants} tenants, {rounds} changes of each kind, \
+         {processors} processors, load {load} at the end.\n\n\
+         | hosts | endpoints | change | median | 99 % | last | bar | | processor | bytes written |\n\
+         | --: | --: | --- | --: | --: | --: | --: | --- | --: | --: |"
+    )?;
+    let names = ["rule to all", "endpoint to its tenant"];
+    for readings in all {
+        for ((change, name), bar) in readings.changes.iter().zip(names).zip(BARS) {
+            let met = match change.most <= bar {
+                true => "met",
+                false => "**not met**",
+            };
+            let Change {
+                median,
+                most,
+                last,
+                processor,
+                written,
+            } = change;
+            writeln!(
+                out,
+                "| {} | {} | {name} | {median:.1?} | {most:.1?} | {last:.1?} | {bar:?} | {met} | \
+                 {processor:.1?} | {written} |",
+                readings.hosts, readings.endpoints,
+            )?;
+        }
+    }
+    out.push_str(
+        "\n| hosts | empty, KiB | bytes an endpoint | bytes a host | idle, % of a processor |\n\
+         | --: | --: | --: | --: | --: |\n",
+    );
+    for readings in all {
+        let [empty, endpoint, host] = readings.memory;
+        writeln!(
+            out,
+            "| {} | {} | {endpoint} | {host} | {:.1} |",
+            readings.hosts,
+            empty >> 10,
+            100.0 * readings.idle,
+        )?;
+    }
+    Ok(out)
+}
+
+async fn run(cli: &Cli, count: usize) -> Result<Readings> {
+    let total = cli.endpoints * count;
     let master = Master::start(&cli.netmaster)?;
     let client = Client::new(&master.address, Timeouts::default())?;
     let empty = master.spent()?;
     let begin = Instant::now();
-    furnish(cli, &client).await?;
-    println!(
-        "{} endpoints made in {:.1?}",
-        cli.endpoints,
-        begin.elapsed()
-    );
+    furnish(cli, count, &client).await?;
+    println!("{total} endpoints made in {:.1?}", begin.elapsed());
     let stored = master.spent()?;
 
     let (saw, mut sightings) = mpsc::unbounded_channel();
@@ -83,9 +184,9 @@ async fn run(cli: &Cli) -> Result<()> {
     let begin = Instant::now();
     // A host that starts has this process parse its snapshot: not all of them at once.
     let gate = Arc::new(Semaphore::new(AT_ONCE));
-    for n in 0..cli.hosts {
+    for n in 0..count {
         let host = client.host(&name(n))?;
-        let endpoints = cli.endpoints / cli.hosts;
+        let endpoints = cli.endpoints;
         let (saw, ready, gate) = (saw.clone(), ready.clone(), Arc::clone(&gate));
         tokio::spawn(async move {
             if let Err(error) = live(&host, n, endpoints, &saw, &ready, &gate).await {
@@ -93,17 +194,20 @@ async fn run(cli: &Cli) -> Result<()> {
             }
         });
     }
-    for _ in 0..cli.hosts {
+    for _ in 0..count {
         readies.recv().await.context("a host came to its end")?;
     }
     let connected = master.spent()?;
-    println!("{} hosts up to date in {:.1?}", cli.hosts, begin.elapsed());
-    println!(
-        "memory: {} KiB empty, {} bytes per endpoint, {} bytes per host",
-        empty.memory >> 10,
-        stored.memory.saturating_sub(empty.memory) / cli.endpoints as u64,
-        connected.memory.saturating_sub(stored.memory) / cli.hosts as u64,
-    );
+    println!("{count} hosts up to date in {:.1?}", begin.elapsed());
+    let memory = [
+        empty.memory,
+        stored.memory.saturating_sub(empty.memory) / total as u64,
+        connected.memory.saturating_sub(stored.memory) / count as u64,
+    ];
+    let before = master.spent()?;
+    tokio::time::sleep(QUIET).await;
+    let after = master.spent()?;
+    let idle = (after.processor - before.processor).as_secs_f64() / QUIET.as_secs_f64();
 
     let mut policy = Vec::new();
     let before = master.spent()?;
@@ -121,32 +225,29 @@ async fn run(cli: &Cli) -> Result<()> {
         let begin = Instant::now();
         client.put(&rule).await?;
         let key = format!("default:all:{}", rule.rule_id);
-        policy.extend(reach(&mut sightings, &key, cli.hosts, begin).await?);
+        policy.extend(reach(&mut sightings, &key, count, begin).await?);
     }
-    master.tell(
-        "a rule of tenant default to every host",
-        policy,
-        cli.rounds,
-        &before,
-    )?;
+    let rule = master.tell("a rule to every host", policy, cli.rounds, &before)?;
 
     let mut endpoint = Vec::new();
     let before = master.spent()?;
     for round in 0..cli.rounds {
-        let n = round % cli.hosts;
-        let concerned = (0..cli.hosts).filter(|h| h % cli.tenants == n % cli.tenants);
+        let n = round % count;
+        let concerned = (0..count).filter(|h| h % cli.tenants == n % cli.tenants);
         let id = format!("late-{round}");
         let begin = Instant::now();
         let host = client.host(&name(n))?;
         host.put_endpoint(&id, &wish(n % cli.tenants)).await?;
         endpoint.extend(reach(&mut sightings, &id, concerned.count(), begin).await?);
     }
-    master.tell(
-        "an endpoint to the hosts of its tenant",
-        endpoint,
-        cli.rounds,
-        &before,
-    )
+    let what = "an endpoint to the hosts of its tenant";
+    Ok(Readings {
+        hosts: count,
+        endpoints: total,
+        memory,
+        changes: [rule, master.tell(what, endpoint, cli.rounds, &before)?],
+        idle,
+    })
 }
 
 /// The times until `count` hosts have seen `key`.
@@ -183,6 +284,7 @@ async fn live(
     let permit = gate.acquire().await?;
     host.register(&register(n)).await?;
     let mut stream = host.stream(None).await?;
+    let (applied, progress) = watch::channel(None);
     let mut status = HostStatus::default();
     for e in 0..endpoints {
         let known = EndpointStatus {
@@ -193,13 +295,14 @@ async fn live(
         };
         status.endpoints.insert(format!("{n}-{e}"), known);
     }
+    tokio::spawn(report_to(host.clone(), status, progress));
     let mut permit = Some(permit);
     while let Some(message) = stream.next().await {
         let at = Instant::now();
-        let (revision, put) = match message? {
-            StreamMessage::Snapshot { revision, .. } => (revision, Vec::new()),
-            StreamMessage::Change { revision, put, .. } => (revision, put),
-            StreamMessage::Bookmark { revision } => (revision, Vec::new()),
+        let (revision, put, work) = match message? {
+            StreamMessage::Snapshot { revision, .. } => (revision, Vec::new(), true),
+            StreamMessage::Change { revision, put, .. } => (revision, put, true),
+            StreamMessage::Bookmark { revision } => (revision, Vec::new(), false),
         };
         for object in put {
             let key = match object {
@@ -209,10 +312,7 @@ async fn live(
             };
             saw.send(Sighting { key, at })?;
         }
-        if revision != Revision::default() {
-            status.applied = revision;
-            host.report(&status).await?;
-        }
+        applied.send_replace(Some((revision, work)));
         if let Some(permit) = permit.take() {
             drop(permit);
             ready.send(())?;
@@ -221,7 +321,43 @@ async fn live(
     Ok(())
 }
 
-async fn furnish(cli: &Cli, client: &Client) -> Result<()> {
+/// Reports as the agent does: at once when there was something to do, once a second when there
+/// was not, every five seconds anyway, and only progress as long as nothing else is new.
+async fn report_to(
+    host: HostClient,
+    mut status: HostStatus,
+    mut applied: watch::Receiver<Option<(Revision, bool)>>,
+) -> Result<()> {
+    let mut first = true;
+    let mut last = Instant::now();
+    loop {
+        let changed = tokio::time::timeout(REPORT, applied.changed()).await;
+        if changed.is_ok_and(|changed| changed.is_err()) {
+            return Ok(());
+        }
+        let Some((revision, work)) = *applied.borrow_and_update() else {
+            continue;
+        };
+        let early = PROGRESS.saturating_sub(last.elapsed());
+        if !work && !early.is_zero() {
+            let more = applied.wait_for(|now| now.is_some_and(|(_, work)| work));
+            let _ = tokio::time::timeout(early, more).await;
+        }
+        let now = *applied.borrow_and_update();
+        let revision = now.map_or(revision, |(revision, _)| revision);
+        last = Instant::now();
+        status.applied = revision;
+        match std::mem::take(&mut first) {
+            true => host.report(&status).await?,
+            false => {
+                host.report_progress(&Progress { applied: revision })
+                    .await?
+            }
+        };
+    }
+}
+
+async fn furnish(cli: &Cli, count: usize, client: &Client) -> Result<()> {
     client.put(&policy("default", "all")).await?;
     for t in 0..cli.tenants {
         let tenant = Tenant {
@@ -238,15 +374,15 @@ async fn furnish(cli: &Cli, client: &Client) -> Result<()> {
         };
         client.put(&network).await?;
     }
-    let hosts = stream::iter(0..cli.hosts).map(|n| async move {
+    let hosts = stream::iter(0..count).map(|n| async move {
         let host = client.host(&name(n))?;
         host.register(&register(n)).await?;
         Ok::<_, anyhow::Error>(())
     });
     hosts.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-    let made = stream::iter(0..cli.endpoints).map(|e| async move {
-        let n = e % cli.hosts;
-        let id = format!("{n}-{}", e / cli.hosts);
+    let made = stream::iter(0..cli.endpoints * count).map(|e| async move {
+        let n = e % count;
+        let id = format!("{n}-{}", e / count);
         let host = client.host(&name(n))?;
         host.put_endpoint(&id, &wish(n % cli.tenants)).await?;
         Ok::<_, anyhow::Error>(())
@@ -366,23 +502,27 @@ impl Master {
         mut times: Vec<Duration>,
         rounds: usize,
         before: &Spent,
-    ) -> Result<()> {
+    ) -> Result<Change> {
         let now = self.spent()?;
         times.sort();
         let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
         let took = now.at.duration_since(before.at);
         let rounds = rounds.max(1);
+        let change = Change {
+            median: at(50),
+            most: at(99),
+            last: at(100),
+            processor: (now.processor - before.processor) / u32::try_from(rounds)?,
+            written: (now.written - before.written) / u64::try_from(rounds)?,
+        };
         println!(
-            "{what}: median {:.1?}, 99 % {:.1?}, last {:.1?}; each {:.1?} of processor, {} bytes \
-             written, in {:.1?}",
-            at(50),
-            at(99),
-            at(100),
-            (now.processor - before.processor) / u32::try_from(rounds)?,
-            (now.written - before.written) / u64::try_from(rounds)?,
+            "{what}: median {:.1?}, 99 % {:.1?}, last {:.1?}, in {:.1?}",
+            change.median,
+            change.most,
+            change.last,
             took / u32::try_from(rounds)?,
         );
-        Ok(())
+        Ok(change)
     }
 }
 

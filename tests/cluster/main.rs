@@ -11,7 +11,9 @@
 mod actor;
 mod stage;
 mod strike;
+mod traffic;
 
+mod failing;
 mod policy;
 mod reaching;
 mod telling;

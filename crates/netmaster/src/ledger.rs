@@ -147,7 +147,8 @@ impl Ledger {
     /// 1. The decision is made on the head. What it writes is put on the head at once, under
     ///    a ticket, and goes to the store before anybody else decides.
     /// 2. A refusal, or an answer that needs no write, may rest on what is not durable
-    ///    yet: it is given when that is, and made anew when that fails.
+    ///    yet: it is given when that is, and made anew when that fails. While a store that
+    ///    others use is away, its error takes a refusal's place.
     /// 3. A decision that rests on what is absent in a range is made when nothing of ours is
     ///    on its way: a ticket has no place among the numbers that the range is compared with.
     /// 4. A lost race is decided again on the newer image, [`TRIES`] times at most.
@@ -222,7 +223,10 @@ impl Ledger {
                     return Ok(None);
                 }
                 let revision = self.progress.borrow().revision;
-                said.map(|answer| Some(Granted { answer, revision }))
+                match said {
+                    Ok(answer) => Ok(Some(Granted { answer, revision })),
+                    Err(refused) => Err(self.unless_others_know_better(refused)),
+                }
             }
             Step::Commit(waiting, answer, sent) => match waiting.await {
                 Ok(Outcome::Committed(at)) => {
@@ -238,6 +242,15 @@ impl Ledger {
                 }
                 Err(error) => Err(error.into()),
             },
+        }
+    }
+
+    /// A refusal by what may have changed behind this master's back is none: whoever asks is
+    /// told that the store is away, and may go by what it knows itself.
+    fn unless_others_know_better(&self, refused: Error) -> Error {
+        match self.store.writable() {
+            Err(away) if self.store.is_shared() => away.into(),
+            _ => refused,
         }
     }
 

@@ -406,6 +406,7 @@ fn register(n: usize) -> Register {
     let [.., a, b] = u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes();
     Register {
         stream_version: STREAM_VERSION,
+        oldest_stream_version: None,
         agent_version: "simulated".into(),
         boot_id: "boot".into(),
         taken: Vec::new(),

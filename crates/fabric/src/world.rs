@@ -62,6 +62,7 @@ pub(crate) enum Step {
 pub(crate) fn register(boot: &str, tunnel: Option<IpAddr>) -> Register {
     Register {
         stream_version: STREAM_VERSION,
+        oldest_stream_version: None,
         agent_version: "1".into(),
         boot_id: boot.into(),
         taken: Vec::new(),

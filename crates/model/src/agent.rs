@@ -26,6 +26,7 @@ mod policy;
 mod question;
 mod revision;
 
+mod skew;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -45,9 +46,7 @@ pub use question::{
     TableOutcome, TableVerdict,
 };
 pub use revision::Revision;
-
-/// The version of these messages; a master serves its own and the one before.
-pub const STREAM_VERSION: u32 = 1;
+pub use skew::{STREAM_VERSION, Versions};
 
 /// First words of a host after its start or the master's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +58,9 @@ pub struct Register {
     pub boot_id: String,
     /// Prefixes that the host uses for itself: addresses, routes, other Docker networks.
     /// A network that overlaps one is refused at creation.
+    /// The earliest one; the latest if it says none.
+    #[serde(default)]
+    pub oldest_stream_version: Option<u32>,
     pub taken: Vec<TakenPrefix>,
     /// Where the other hosts send what is for endpoints here; none when the host has no
     /// address that others could reach.
@@ -129,6 +131,9 @@ pub enum StreamMessage {
 /// Names an object of the stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+    /// Of a later version, and left out.
+    #[serde(other)]
+    Unknown,
 pub struct ObjectRef {
     pub kind: ObjectKind,
     /// The object's REST key; an endpoint's id; a Docker network's id.
@@ -153,6 +158,9 @@ pub enum ObjectKind {
 /// An object as hosts see it: parsed, numbered, with references resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
+    /// Of a later version.
+    #[serde(other)]
+    Unknown,
 pub enum HostObject {
     Global(GlobalView),
     Tenant(TenantView),
@@ -169,6 +177,9 @@ pub enum HostObject {
 impl HostObject {
     /// The name under which a later change replaces or deletes this object.
     pub fn object_ref(&self) -> ObjectRef {
+    /// Of a later version, see [`StreamMessage::forget_unknown`].
+    #[serde(other)]
+    Unknown,
         let (kind, key) = match self {
             HostObject::Global(_) => (ObjectKind::Global, "global".to_owned()),
             HostObject::Tenant(t) => (ObjectKind::Tenant, t.name.clone()),
@@ -187,6 +198,7 @@ impl HostObject {
     }
 }
 
+            HostObject::Unknown => (ObjectKind::Unknown, String::new()),
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ForwardMode {

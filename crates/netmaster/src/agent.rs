@@ -14,7 +14,7 @@ use axum::{Extension, Json, Router};
 use contiv_fabric::{self as fabric, HostReports};
 use contiv_model::agent::{
     AddressGrant, AddressRelease, AddressRequest, DockerNetwork, EndpointGrant, EndpointRequest,
-    EventBatch, HitsReport, HostStatus, Progress, Register, Registered, Reported, STREAM_VERSION,
+    EventBatch, HitsReport, HostStatus, Progress, Register, Registered, Reported, Versions,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -67,14 +67,8 @@ async fn register(
     Document(register): Document<Register>,
 ) -> Result<Json<Registered>, Problem> {
     check_name(&host)?;
-    let version = register.stream_version;
-    if version > STREAM_VERSION || version + 1 < STREAM_VERSION {
-        let message = format!(
-            "the agent speaks version {version} of the stream, this master {STREAM_VERSION} and \
-             the one before; install an agent of the master's version"
-        );
-        return Err(Problem::new(StatusCode::CONFLICT, "streamVersion", message));
-    }
+    let agreed = Versions::OURS.agree(Versions::of_agent(&register));
+    agreed.map_err(|why| Problem::new(StatusCode::CONFLICT, "streamVersion", why))?;
     tracing::info!(host, agent = register.agent_version, "host registers");
     let time = shared.clock.now();
     let decide = |image: &_| {

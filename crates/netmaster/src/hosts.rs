@@ -304,6 +304,7 @@ mod tests {
     fn register() -> Register {
         Register {
             stream_version: 1,
+            oldest_stream_version: None,
             agent_version: "0".into(),
             boot_id: "b".into(),
             taken: Vec::new(),

@@ -87,6 +87,7 @@ impl Mirror {
                 self.revision = revision;
             }
             StreamMessage::Bookmark { revision } => self.revision = revision,
+            StreamMessage::Unknown => {}
         }
     }
 

@@ -45,7 +45,10 @@ impl Replica {
 
     /// Takes a message and wakes who waits for it.
     pub fn apply(&self, message: StreamMessage) {
-        let bookmark = matches!(message, StreamMessage::Bookmark { .. });
+        let bookmark = matches!(
+            message,
+            StreamMessage::Bookmark { .. } | StreamMessage::Unknown
+        );
         let revision = {
             let mut mirror = self.read();
             mirror.apply(message);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contiv_client::{Error as ClientError, HostClient};
-use contiv_model::agent::{Register, Registered, STREAM_VERSION};
+use contiv_model::agent::{Register, Registered, Versions};
 use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -83,6 +83,15 @@ impl Listener {
                 Ok(message) => self.replica.apply(message),
                 Err(error) => return error.into(),
             }
+            };
+            let unknown = message.forget_unknown();
+            if unknown > 0 && !std::mem::replace(&mut told, true) {
+                tracing::warn!(
+                    master,
+                    unknown,
+                    "the master is of a later version and speaks of things that this agent does \
+                     not know; they are left out until the agent is upgraded"
+                );
             *pause = RETRY.0;
             if self.metrics.stream.set(1) == 0 {
                 tracing::info!(master, revision = %self.replica.heard(), "listening to a master");
@@ -104,7 +113,8 @@ impl Introduction {
         };
         let (boot_id, taken, mtu) = self.plane.with(look).await?;
         let register = Register {
-            stream_version: STREAM_VERSION,
+            stream_version: Versions::OURS.latest,
+            oldest_stream_version: Some(Versions::OURS.oldest),
             agent_version: env!("CARGO_PKG_VERSION").into(),
             boot_id,
             taken,

@@ -70,6 +70,7 @@ async fn writer(host: usize, given: Given, stop: Arc<AtomicBool>) {
         tunnel: None,
         mtu: None,
         control: None,
+        oldest_stream_version: None,
         vxlan_port: None,
     };
     host.register(&register).await.unwrap();

@@ -15,6 +15,7 @@ use crate::master::{Master, PATIENCE};
 fn register(boot: &str, tunnel: &str) -> Register {
     Register {
         stream_version: STREAM_VERSION,
+        oldest_stream_version: None,
         agent_version: "test".into(),
         boot_id: boot.into(),
         taken: Vec::new(),

@@ -91,6 +91,7 @@ impl Master {
         let host = self.client().host(name).unwrap();
         let register = Register {
             stream_version: STREAM_VERSION,
+            oldest_stream_version: None,
             agent_version: "test".into(),
             boot_id: "boot".into(),
             taken: Vec::new(),

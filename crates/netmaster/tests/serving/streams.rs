@@ -49,6 +49,7 @@ impl Mirror {
                 revision
             }
             StreamMessage::Bookmark { revision } => revision,
+            StreamMessage::Unknown => panic!("a master of this version says nothing unknown"),
         };
     }
 

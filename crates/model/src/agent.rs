@@ -25,8 +25,8 @@ mod mac;
 mod policy;
 mod question;
 mod revision;
-
 mod skew;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -52,15 +52,16 @@ pub use skew::{STREAM_VERSION, Versions};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Register {
+    /// The latest version of these messages that the agent speaks.
     pub stream_version: u32,
+    /// The earliest one; the latest if it says none.
+    #[serde(default)]
+    pub oldest_stream_version: Option<u32>,
     pub agent_version: String,
     /// Changes with each boot of the host.
     pub boot_id: String,
     /// Prefixes that the host uses for itself: addresses, routes, other Docker networks.
     /// A network that overlaps one is refused at creation.
-    /// The earliest one; the latest if it says none.
-    #[serde(default)]
-    pub oldest_stream_version: Option<u32>,
     pub taken: Vec<TakenPrefix>,
     /// Where the other hosts send what is for endpoints here; none when the host has no
     /// address that others could reach.
@@ -126,14 +127,14 @@ pub enum StreamMessage {
     },
     /// Nothing new; sent at least every ten seconds so that a dead master is noticed.
     Bookmark { revision: Revision },
+    /// Of a later version, and left out.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Names an object of the stream.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-    /// Of a later version, and left out.
-    #[serde(other)]
-    Unknown,
 pub struct ObjectRef {
     pub kind: ObjectKind,
     /// The object's REST key; an endpoint's id; a Docker network's id.
@@ -153,14 +154,14 @@ pub enum ObjectKind {
     DockerNetwork,
     Policy,
     Host,
+    /// Of a later version.
+    #[serde(other)]
+    Unknown,
 }
 
 /// An object as hosts see it: parsed, numbered, with references resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
-    /// Of a later version.
-    #[serde(other)]
-    Unknown,
 pub enum HostObject {
     Global(GlobalView),
     Tenant(TenantView),
@@ -172,14 +173,14 @@ pub enum HostObject {
     Policy(PolicyView),
     /// Another host that holds endpoints of a tenant which this one knows.
     Host(HostView),
+    /// Of a later version, see [`StreamMessage::forget_unknown`].
+    #[serde(other)]
+    Unknown,
 }
 
 impl HostObject {
     /// The name under which a later change replaces or deletes this object.
     pub fn object_ref(&self) -> ObjectRef {
-    /// Of a later version, see [`StreamMessage::forget_unknown`].
-    #[serde(other)]
-    Unknown,
         let (kind, key) = match self {
             HostObject::Global(_) => (ObjectKind::Global, "global".to_owned()),
             HostObject::Tenant(t) => (ObjectKind::Tenant, t.name.clone()),
@@ -193,12 +194,12 @@ impl HostObject {
             HostObject::DockerNetwork(d) => (ObjectKind::DockerNetwork, d.id.clone()),
             HostObject::Policy(p) => (ObjectKind::Policy, format!("{}:{}", p.tenant, p.name)),
             HostObject::Host(h) => (ObjectKind::Host, h.name.clone()),
+            HostObject::Unknown => (ObjectKind::Unknown, String::new()),
         };
         ObjectRef { kind, key }
     }
 }
 
-            HostObject::Unknown => (ObjectKind::Unknown, String::new()),
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ForwardMode {

@@ -78,11 +78,11 @@ impl Listener {
             Err(error) => return error.into(),
         };
         let master = stream.master().to_owned();
+        let mut told = false;
         while let Some(message) = stream.next().await {
-            match message {
-                Ok(message) => self.replica.apply(message),
+            let mut message = match message {
+                Ok(message) => message,
                 Err(error) => return error.into(),
-            }
             };
             let unknown = message.forget_unknown();
             if unknown > 0 && !std::mem::replace(&mut told, true) {
@@ -92,6 +92,8 @@ impl Listener {
                     "the master is of a later version and speaks of things that this agent does \
                      not know; they are left out until the agent is upgraded"
                 );
+            }
+            self.replica.apply(message);
             *pause = RETRY.0;
             if self.metrics.stream.set(1) == 0 {
                 tracing::info!(master, revision = %self.replica.heard(), "listening to a master");

@@ -13,7 +13,9 @@ mod stage;
 mod strike;
 mod traffic;
 
+mod at_once;
 mod failing;
 mod policy;
 mod reaching;
+mod rebooting;
 mod telling;

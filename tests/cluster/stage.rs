@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
-use contiv_testbed::{Cluster, Daemon, Node, at_exit, map_entries, wait_for};
+use anyhow::Context;
+use contiv_testbed::{Cluster, Daemon, Node, at_exit, map_entries};
 use serde_json::Value;
 
 use crate::actor::Actor;
@@ -122,15 +122,6 @@ impl Stage {
         let mut used: Vec<String> = used.map(|entry| text(entry, "address")).collect();
         used.sort();
         Ok(used)
-    }
-
-    /// Waits until nobody holds an address, but for gateways.
-    pub(crate) fn all_addresses_come_back(&self) -> Result<()> {
-        wait_for(SOON, "all addresses to be free", || {
-            let used = self.addresses_in_use(0)?;
-            ensure!(used.is_empty(), "in use: {used:?}");
-            Ok(())
-        })
     }
 }
 

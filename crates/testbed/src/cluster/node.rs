@@ -41,6 +41,8 @@ pub struct Node {
     pub engine: Engine,
     /// The host that everything runs on.
     pub host: Host,
+    /// Whether its agent asks the master beside it before others; else all ask the first host's.
+    pub asks_own_master: bool,
     number: u8,
     peers: Vec<Ipv4Addr>,
     store: Option<Daemon>,
@@ -55,6 +57,7 @@ impl Node {
             address: peers[usize::from(number)],
             engine: Engine::start(host, engine_options(number))?,
             host: host.clone(),
+            asks_own_master: false,
             number,
             peers,
             store: None,
@@ -131,10 +134,14 @@ impl Node {
         Ok(())
     }
 
-    /// All masters, as programs are told of them; the first is that of the first host.
+    /// All masters in the order in which this host's agent asks them.
     pub fn masters(&self) -> String {
         let url = |peer: &Ipv4Addr| format!("https://{peer}:9998");
-        self.peers.iter().map(url).collect::<Vec<_>>().join(",")
+        let mut urls: Vec<String> = self.peers.iter().map(url).collect();
+        if self.asks_own_master {
+            urls.rotate_left(self.number.into());
+        }
+        urls.join(",")
     }
 
     /// A token that lets one host join; of this name, unless it is empty.

@@ -1,0 +1,236 @@
+//! Masters serve writes at the same time: no address is given twice, and nothing leaks.
+
+use std::collections::BTreeSet;
+use std::thread::{self, ScopedJoinHandle};
+
+use anyhow::{Context, ensure};
+use contiv_testbed::{Node, wait_for};
+use serde_json::json;
+
+use crate::stage::{HOSTS, Result, SOON, Stage, story, tables};
+
+/// Containers that are started on each host.
+const EACH: usize = 5;
+
+/// Endpoints of the churn that are there at a time on each host, and how often all are replaced.
+const AT_A_TIME: usize = 20;
+const ROUNDS: usize = 17;
+
+/// Descriptors that pools of connections may keep open between two looks.
+const CONNECTIONS: usize = 24;
+
+/// Has each host's agent ask the master beside it first.
+fn each_asks_its_own_master(stage: &mut Stage, own: bool) -> Result<()> {
+    for host in 0..HOSTS {
+        stage.nodes[host].asks_own_master = own;
+        stage.nodes[host].stop_agent()?;
+        stage.start_agent(host)?;
+    }
+    Ok(())
+}
+
+/// Does the same on all hosts at the same time; what each gave, in their order.
+fn on_each<T: Send>(stage: &Stage, act: impl Fn(&Node) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let act = &act;
+    thread::scope(|scope| {
+        let nodes = stage.nodes.iter();
+        let threads: Vec<_> = nodes.map(|node| scope.spawn(move || act(node))).collect();
+        let join = threads.into_iter().map(ScopedJoinHandle::join);
+        join.map(|end| end.expect("a thread that does not panic"))
+            .collect()
+    })
+}
+
+/// What each host and its programs hold, to be compared later.
+struct Holdings {
+    tables: Vec<std::collections::BTreeMap<String, usize>>,
+    descriptors: Vec<usize>,
+    memory: Vec<u64>,
+}
+
+impl Holdings {
+    fn of(stage: &Stage) -> Result<Self> {
+        let (mut descriptors, mut memory) = (Vec::new(), Vec::new());
+        for node in &stage.nodes {
+            for daemon in [node.agent()?, node.master()?] {
+                descriptors.push(daemon.open_files()?);
+                memory.push(daemon.resident_kib()?);
+            }
+        }
+        Ok(Self {
+            tables: stage.nodes.iter().map(tables).collect::<Result<_>>()?,
+            descriptors,
+            memory,
+        })
+    }
+
+    /// Waits until tables are as full as before, and no more descriptors are open.
+    fn come_back(&self, stage: &Stage) -> Result<Self> {
+        wait_for(SOON, "tables and descriptors to be as before", || {
+            let now = Self::of(stage)?;
+            for (host, (before, now)) in self.tables.iter().zip(&now.tables).enumerate() {
+                ensure!(
+                    before == now,
+                    "tables of host {host}: {before:?}, now {now:?}"
+                );
+            }
+            let pairs = self.descriptors.iter().zip(&now.descriptors);
+            for (before, open) in pairs {
+                let most = before + CONNECTIONS;
+                ensure!(
+                    *open <= most,
+                    "{:?}, now {:?}",
+                    self.descriptors,
+                    now.descriptors
+                );
+            }
+            Ok(now)
+        })
+    }
+}
+
+#[test]
+fn three_masters_give_addresses_of_one_network_at_once() -> Result<()> {
+    story(|stage| {
+        each_asks_its_own_master(stage, true)?;
+        stage.netctl("net create wide -s 10.1.0.0/16 -g 10.1.1.254")?;
+        // What is made once for a network is there already.
+        stage.start_everywhere("first", "wide")?;
+        let before = Holdings::of(stage)?;
+        let started = on_each(stage, |node| {
+            let run = |n: usize| {
+                let container = node
+                    .engine
+                    .run(&format!("{}-{n}", node.name), "wide", &[])?;
+                container.ip()
+            };
+            (0..EACH).map(run).collect::<Result<Vec<_>>>()
+        })?;
+        let all: Vec<_> = started.into_iter().flatten().collect();
+        let different: BTreeSet<_> = all.iter().collect();
+        ensure!(different.len() == HOSTS * EACH, "given twice: {all:?}");
+        wait_for(SOON, "masters to agree on who has what", || {
+            let lists = (0..HOSTS).map(|master| stage.addresses_in_use(master));
+            let lists = lists.collect::<Result<Vec<_>>>()?;
+            let right = |list: &Vec<String>| list.len() == HOSTS * (EACH + 1) && *list == lists[0];
+            ensure!(lists.iter().all(right), "{lists:?}");
+            Ok(())
+        })?;
+        on_each(stage, |node| {
+            let names: Vec<String> = (0..EACH).map(|n| format!("{}-{n}", node.name)).collect();
+            let mut words = vec!["rm", "-f"];
+            words.extend(names.iter().map(String::as_str));
+            node.engine.docker(&words)
+        })?;
+        wait_for(SOON, "addresses to come back", || {
+            let used = stage.addresses_in_use(0)?;
+            ensure!(used.len() == HOSTS, "{used:?}");
+            Ok(())
+        })?;
+        before.come_back(stage)?;
+        each_asks_its_own_master(stage, false)
+    })
+}
+
+#[test]
+#[ignore = "slow: a thousand endpoints"]
+fn a_thousand_endpoints_come_and_go() -> Result<()> {
+    story(|stage| {
+        each_asks_its_own_master(stage, true)?;
+        stage.netctl("net create wide -s 10.1.0.0/16 -g 10.1.1.254")?;
+        stage.start_everywhere("first", "wide")?;
+        on_each(stage, |node| churn(node, 0))?;
+        wait_until_few(stage)?;
+        let before = Holdings::of(stage)?;
+        for round in 1..=ROUNDS {
+            let given = on_each(stage, |node| churn(node, round))?.concat();
+            let different: BTreeSet<_> = given.iter().collect();
+            ensure!(
+                different.len() == HOSTS * AT_A_TIME,
+                "given twice: {given:?}"
+            );
+        }
+        wait_until_few(stage)?;
+        let after = before.come_back(stage)?;
+        println!(
+            "{} endpoints; of agent and master of each host: resident KiB {:?}, then {:?}; \
+             descriptors {:?}, then {:?}",
+            HOSTS * AT_A_TIME * ROUNDS,
+            before.memory,
+            after.memory,
+            before.descriptors,
+            after.descriptors
+        );
+        for (before, after) in before.memory.iter().zip(&after.memory) {
+            // An allocator keeps what it has once had; an endpoint that leaks does so each time.
+            let most = before + before / 2 + 16 * 1024;
+            ensure!(*after < most, "{before} KiB became {after}");
+        }
+        each_asks_its_own_master(stage, false)
+    })
+}
+
+fn wait_until_few(stage: &Stage) -> Result<()> {
+    wait_for(SOON, "addresses to come back", || {
+        for master in 0..HOSTS {
+            let used = stage.addresses_in_use(master)?;
+            ensure!(used.len() == HOSTS, "{used:?}");
+        }
+        Ok(())
+    })
+}
+
+/// Makes endpoints as an engine does, all of which are there at once, and deletes them; answers
+/// with their addresses.
+fn churn(node: &Node, round: usize) -> Result<Vec<String>> {
+    let network = node
+        .engine
+        .docker(&["network", "inspect", "-f", "{{.Id}}", "wide"])?;
+    let call = |call: &str, body: serde_json::Value| -> Result<serde_json::Value> {
+        let reply = node.driver_call(call, &body)?;
+        let error = reply.body["Err"].as_str().unwrap_or("");
+        let well = reply.status == 200 && error.is_empty();
+        ensure!(
+            well,
+            "{} {call}: {} {}",
+            node.name,
+            reply.status,
+            reply.text
+        );
+        Ok(reply.body)
+    };
+    let mut given = Vec::new();
+    for number in 0..AT_A_TIME {
+        let pool = json!({"PoolID": "default/wide|v4", "Address": "", "Options": {}});
+        let granted = call("IpamDriver.RequestAddress", pool)?;
+        let address = granted["Address"]
+            .as_str()
+            .context("an address")?
+            .to_owned();
+        let id = format!(
+            "{:0>64}",
+            format!("{}{round:04}{number:04}", &node.name[1..])
+        );
+        call(
+            "NetworkDriver.CreateEndpoint",
+            json!({"NetworkID": network, "EndpointID": id, "Interface": {"Address": address},
+                   "Options": {}}),
+        )?;
+        call(
+            "NetworkDriver.Join",
+            json!({"NetworkID": network, "EndpointID": id, "SandboxKey": "/none", "Options": {}}),
+        )?;
+        given.push((id, address));
+    }
+    for (id, address) in &given {
+        let end = json!({"NetworkID": network, "EndpointID": id});
+        call("NetworkDriver.Leave", end.clone())?;
+        call("NetworkDriver.DeleteEndpoint", end)?;
+        let (bare, _) = address.split_once('/').context("a prefix length")?;
+        call(
+            "IpamDriver.ReleaseAddress",
+            json!({"PoolID": "default/wide|v4", "Address": bare}),
+        )?;
+    }
+    Ok(given.into_iter().map(|(_, address)| address).collect())
+}

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// Events of one host, the oldest first and without a gap.
@@ -14,7 +16,22 @@ pub struct EventBatch {
     /// The number of the first one. A master that has heard of fewer has missed some, since a
     /// host keeps only so many; one that has heard of more has them already.
     pub first: u64,
+    /// In the place of one whose kind only a later version knows is one of kind `lost`.
+    #[serde(deserialize_with = "known_events")]
     pub events: Vec<FabricEvent>,
+}
+
+fn known_events<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<FabricEvent>, D::Error> {
+    let all = Vec::<Value>::deserialize(from)?.into_iter();
+    let event = |mut event: Value| {
+        let kind = event.get("kind").and_then(Value::as_str);
+        if kind.is_some_and(|kind| EventKind::from_name(kind).is_none()) {
+            event["kind"] = EventKind::Lost.name().into();
+            event["suppressed"] = 1.into();
+        }
+        FabricEvent::deserialize(event).map_err(D::Error::custom)
+    };
+    all.map(event).collect()
 }
 
 /// What an event is about.

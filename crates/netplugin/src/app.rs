@@ -158,6 +158,7 @@ impl App {
             metrics: Arc::clone(&metrics),
             observed: observations.clone(),
             outcome: outcomes,
+            departures: Arc::clone(&departures),
             status,
         };
         tracker.spawn(reporter.run(stop.clone()));

@@ -10,10 +10,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::data_plane::{EndpointFacts, SharedPlane};
+use crate::departures::Departures;
 use crate::docker::Observed;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::mirror::Mirror;
+use crate::orphans::Orphans;
 use crate::reconcile::Outcome;
 use crate::replica::Replica;
 
@@ -35,6 +37,7 @@ pub struct Reporter {
     pub metrics: Arc<Metrics>,
     pub observed: watch::Receiver<Observed>,
     pub outcome: watch::Receiver<Outcome>,
+    pub departures: Arc<Departures>,
     /// The latest report; none before the first.
     pub status: watch::Sender<Option<Arc<HostStatus>>>,
 }
@@ -89,11 +92,11 @@ impl Reporter {
         // its revision is said to be applied.
         let applied = self.replica.applied();
         let realised = still_the_same(observed.realised.clone(), &self.replica.read());
-        let ids: Vec<String> = {
-            let mirror = self.replica.read();
-            let local = mirror.endpoints().filter(|e| e.host == self.host_name);
-            local.map(|e| e.id.clone()).collect()
-        };
+        let ids = living(
+            &self.replica.read(),
+            &self.host_name,
+            &self.departures.orphans,
+        );
         let endpoints: BTreeMap<String, EndpointStatus> = ids
             .into_iter()
             .map(|id| {
@@ -109,6 +112,16 @@ impl Reporter {
             taken: Some(outcome.taken),
         })
     }
+}
+
+/// Endpoints of this host: those that masters have told it of, and those that live here although
+/// masters do not know them. They may have lost these in a restore, and give no address before
+/// they know them again.
+fn living(mirror: &Mirror, host: &str, orphans: &Orphans) -> Vec<String> {
+    let local = mirror.endpoints().filter(|e| e.host == host);
+    let known = local.map(|e| e.id.clone());
+    let orphans = orphans.views(mirror).into_iter();
+    known.chain(orphans.map(|orphan| orphan.id)).collect()
 }
 
 /// Of the objects that had their Docker network, those that were not made anew since.
@@ -139,10 +152,33 @@ fn endpoint_status(
 
 #[cfg(test)]
 mod tests {
-    use contiv_model::agent::{ObjectKind, Revision, StreamMessage};
+    use contiv_model::agent::{EndpointView, HostObject, Mac, ObjectKind, Revision, StreamMessage};
 
     use super::*;
     use crate::mirror::tests::network;
+
+    #[test]
+    fn what_lives_here_is_told_whether_masters_know_it_or_not() {
+        let endpoint = |id: &str, host: &str| EndpointView {
+            id: id.into(),
+            tenant: "default".into(),
+            network: "net".into(),
+            group: None,
+            host: host.into(),
+            ipv4: [10, 1, 0, 1].into(),
+            ipv6: None,
+            mac: Mac([2; 6]),
+        };
+        let mut mirror = Mirror::default();
+        let known = [endpoint("known", "h1"), endpoint("theirs", "h2")];
+        mirror.apply(StreamMessage::Snapshot {
+            revision: Revision::default(),
+            objects: known.map(HostObject::Endpoint).into(),
+        });
+        let orphans = Orphans::default();
+        orphans.replace("lost", &endpoint("before", "h1"), None);
+        assert_eq!(living(&mirror, "h1", &orphans), ["known", "lost"]);
+    }
 
     #[test]
     fn a_word_about_an_object_is_not_one_about_its_namesake() {

@@ -11,4 +11,5 @@ mod plane;
 mod pools;
 mod repeats;
 mod restarts;
+mod restores;
 mod rig;

@@ -122,6 +122,15 @@ impl Rig {
         self.master = Some(daemon);
     }
 
+    /// Has netmaster do something and end; what it said.
+    pub(crate) fn netmaster(&self, command: &[&str]) -> String {
+        let program = bin("netmaster").unwrap();
+        let mut argv = vec![program.to_str().unwrap()];
+        argv.extend(command);
+        argv.extend(["--data-dir", "/var/lib/contiv"]);
+        self.host.run(&argv).unwrap()
+    }
+
     /// Kills the master.
     pub(crate) fn kill_master(&mut self) {
         self.master = None;
@@ -335,6 +344,7 @@ async fn run(
         metrics: Arc::clone(&metrics),
         observed,
         outcome: outcomes,
+        departures: Arc::clone(&departures),
         status,
     };
     let orphans = Arc::clone(&departures.orphans);

@@ -190,7 +190,9 @@ async fn addresses(
                 group: None,
             },
             ipv6: false,
-            address: None, by: Default::default(), };
+            address: None,
+            by: Default::default(),
+        };
         tasks.spawn(async move {
             let host = format!("h{client}");
             while begin.elapsed() < time {

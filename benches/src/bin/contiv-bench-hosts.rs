@@ -303,6 +303,7 @@ async fn live(
             StreamMessage::Snapshot { revision, .. } => (revision, Vec::new(), true),
             StreamMessage::Change { revision, put, .. } => (revision, put, true),
             StreamMessage::Bookmark { revision } => (revision, Vec::new(), false),
+            StreamMessage::Unknown => continue,
         };
         for object in put {
             let key = match object {
@@ -428,6 +429,7 @@ fn wish(tenant: usize) -> EndpointRequest {
         ipv6: None,
         mac: None,
         replaces: None,
+        of_swarm: false,
     }
 }
 

@@ -57,7 +57,7 @@ impl PrefixKey {
 pub struct Network {
     pub number: u32,
     pub mtu: u32,
-    /// [`NOT_FROM_HOST`](Self::NOT_FROM_HOST) or 0.
+    /// [`NOT_FROM_HOST`](Self::NOT_FROM_HOST) and [`REFUSES`](Self::REFUSES), as far as they hold.
     pub flags: u32,
     /// 32 less the prefix's length for IPv4, by which its broadcast address is known; else 0.
     pub host_bits: u32,
@@ -70,6 +70,10 @@ impl Plain for Network {}
 impl Network {
     /// The host has no route to it: what goes to the host is translated as for the world.
     pub const NOT_FROM_HOST: u32 = 1;
+    /// Whoever sends to an address that nobody has is told so at once, as if somebody with no open
+    /// port had it: a Swarm gives addresses to services that nothing serves, and to tasks that are
+    /// to start.
+    pub const REFUSES: u32 = 2;
 }
 
 const _: () = {

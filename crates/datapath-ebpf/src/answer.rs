@@ -7,7 +7,7 @@ use contiv_datapath_abi::endpoint::{AddressKey, Endpoint};
 use contiv_datapath_abi::opening::{Fabric, network_of};
 use contiv_datapath_abi::packet::reply::{self, Complaint};
 use contiv_datapath_abi::packet::{self, ETHERNET, Frame, Packet};
-use contiv_datapath_abi::tenant::Tenant;
+use contiv_datapath_abi::tenant::{Network, Tenant};
 use contiv_datapath_abi::{Address, Words, mapped};
 
 use crate::deliver::{address_link, now};
@@ -15,6 +15,9 @@ use crate::maps::{COMPLAINTS, Complaints, INTERFACES, Scratch, scratch};
 use crate::skb::Skb;
 use crate::tables::Host;
 use crate::translate;
+
+/// In the place of an MTU, which never is that small.
+const REFUSED: u32 = 1;
 
 /// Hops that an answer may take.
 const HOPS: u8 = 64;
@@ -76,7 +79,12 @@ fn neighbour(endpoint: &Endpoint, address: &Address) -> Option<[u8; 6]> {
         tenant: endpoint.tenant,
         address: *address,
     };
-    Some(Host.target(&key)?.mac)
+    if let Some(target) = Host.target(&key) {
+        return Some(target.mac);
+    }
+    // Who gets the address later has this one, so that nobody has to ask again.
+    let [.., a, b, c, d] = *address;
+    (network.flags & Network::REFUSES != 0).then_some([2, 2, a, b, c, d])
 }
 
 /// Tells the host that all addresses behind its link are at the gateway's link address.
@@ -187,6 +195,21 @@ pub fn complain(skb: &Skb, packet: &Packet, endpoint: &Endpoint, mtu: u32) -> i3
     }
 }
 
+/// Tells an endpoint that nobody has the address it sends to, if the address's network does so.
+#[inline(never)]
+pub fn refuse(skb: &Skb, packet: &Packet, endpoint: &Endpoint) -> i32 {
+    let reason = Reason::UnknownAddress;
+    let destination = packet.key.destination.address();
+    let Some(network) = network_of(&Host, endpoint.tenant, &destination) else {
+        return reason.code();
+    };
+    let refuses = network.flags & Network::REFUSES != 0;
+    if !refuses || packet.quote != 0 || !may_complain(skb) {
+        return reason.code();
+    }
+    complain_v4(skb, packet, &endpoint.mac, &destination, REFUSED)
+}
+
 /// Whether the sender is told once more: who sends a flood hears of part of it, as by any router.
 #[inline(always)]
 fn may_complain(skb: &Skb) -> bool {
@@ -211,10 +234,10 @@ fn may_complain(skb: &Skb) -> bool {
 
 #[inline(always)]
 fn complaint(mtu: u32) -> Complaint {
-    if mtu == 0 {
-        Complaint::HopLimit
-    } else {
-        Complaint::TooBig(mtu)
+    match mtu {
+        0 => Complaint::HopLimit,
+        REFUSED => Complaint::Refused,
+        mtu => Complaint::TooBig(mtu),
     }
 }
 

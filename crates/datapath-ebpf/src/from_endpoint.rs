@@ -203,6 +203,10 @@ fn first(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, slot: u32) -> i32 
         packet.unsettle();
         return broadcast::from_here(skb, packet, endpoint);
     }
+    if outcome == Reason::UnknownAddress.code() {
+        packet.unsettle();
+        return answer::refuse(skb, packet, endpoint);
+    }
     if outcome < 0 {
         return outcome;
     }

@@ -75,6 +75,8 @@ pub struct NetworkSpec {
     pub vni: u32,
     /// Set when the host itself uses an overlapping prefix: no route is installed here.
     pub unreachable_from_host: bool,
+    /// Set when a connection to an IPv4 address that nobody has is refused, and not just lost.
+    pub refuses: bool,
 }
 
 /// One interface of one container.

@@ -143,6 +143,7 @@ fn rows_of(number: u32, spec: &NetworkSpec) -> Vec<(Prefixed<PrefixKey>, Network
     } else {
         0
     };
+    let refuses = if spec.refuses { Network::REFUSES } else { 0 };
     let row = |net: IpNet, gateway: Option<Address>| {
         let (bits, host_bits) = match net {
             IpNet::V4(net) => (96 + net.prefix_len(), 32 - net.prefix_len()),
@@ -155,7 +156,10 @@ fn rows_of(number: u32, spec: &NetworkSpec) -> Vec<(Prefixed<PrefixKey>, Network
         let network = Network {
             number,
             mtu: spec.mtu,
-            flags,
+            flags: match net {
+                IpNet::V4(_) => flags | refuses,
+                IpNet::V6(_) => flags,
+            },
             host_bits: u32::from(host_bits),
             gateway: gateway.unwrap_or_default(),
         };

@@ -34,7 +34,7 @@ pub use lease::{drop_lease, fence, hold_lease};
 pub use network::{delete_network, put_network};
 pub use policy::{delete_policy, put_policy};
 pub use rule::{delete_rule, put_rule};
-pub use settle::{expire, settle};
+pub use settle::{expire, forsake, settle};
 pub use tenant::{delete_tenant, put_tenant};
 
 #[cfg(test)]

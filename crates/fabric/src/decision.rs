@@ -74,6 +74,14 @@ impl<'a> Draft<'a> {
         self.writes.insert(key.to_string(), None);
     }
 
+    /// Writes the record, or deletes what the image has if there is to be none.
+    pub(crate) fn replace(&mut self, key: &Key, record: Option<&impl Serialize>) {
+        match record {
+            Some(record) => self.put(key, record),
+            None => self.delete(key),
+        }
+    }
+
     /// Whether nothing is to be written.
     pub(crate) fn is_empty(&self) -> bool {
         self.writes.is_empty()

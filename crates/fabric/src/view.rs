@@ -1,7 +1,8 @@
 //! What hosts are told.
 //!
 //! 1. Every host knows the settings, all tenants, networks and groups, and which of
-//!    them its own engine's networks stand for: it makes a Docker network for each.
+//!    them its own engine's networks stand for: it makes a Docker network for each. It
+//!    knows so of the networks of Swarms as well, which are on all of their engines.
 //! 2. The policies, rules and endpoints of a tenant are for the hosts that have an endpoint of it.
 //!    Those of tenant `default` are for all, since hosts belong to it themselves.
 //! 3. A host with endpoints of a tenant is told to the hosts that know of the tenant's
@@ -21,7 +22,7 @@ pub(crate) use policy::policy_of;
 
 use std::collections::BTreeSet;
 
-use contiv_model::agent::HostObject;
+use contiv_model::agent::{DockerNetwork, HostObject};
 
 use crate::image::{DEFAULT_TENANT, Image};
 
@@ -69,10 +70,15 @@ pub fn own(image: &Image, host: &str) -> Vec<HostObject> {
     let peers: BTreeSet<&str> = known.flat_map(|tenant| image.hosts_of(tenant)).collect();
     let peers = peers.into_iter().filter(|peer| *peer != host);
     let peers = peers.filter_map(|peer| object::host_view(image.host(peer)?).map(HostObject::Host));
-    let bindings = image.docker_networks().filter(|d| d.host == host);
+    let bindings = image.docker_networks().filter(|d| is_for(d, host));
     peers
         .chain(bindings.cloned().map(HostObject::DockerNetwork))
         .collect()
+}
+
+/// Whether a host is told what an engine's network stands for: its own engine's, or a Swarm's.
+fn is_for(binding: &DockerNetwork, host: &str) -> bool {
+    binding.swarm.is_some() || binding.host == host
 }
 
 #[cfg(test)]

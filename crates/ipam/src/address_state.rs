@@ -3,19 +3,27 @@
 //! An address without a record is free. Each call takes the record that there is and gives
 //! the one that there is to be, or refuses, and then nothing changes:
 //!
-//! | call | free | tentative | bound | draining | gateway | auxiliary |
-//! | --- | --- | --- | --- | --- | --- | --- |
-//! | [`request`], by a host | tentative | same, if its own | same, if its own | refused | refused | same, if its own |
-//! | [`bind`], to an endpoint | bound | bound, if its host's | same, if its own | refused | refused | refused |
-//! | [`hold`], for a Docker network | auxiliary | auxiliary, if its host's | refused | refused | refused | same, if its own |
-//! | [`release`], by a host | free | free, if its own | unmoved | unmoved | unmoved | unmoved |
-//! | [`expire`] | free | free | unmoved | unmoved | unmoved | unmoved |
-//! | [`let_go`], by a Docker network | free | unmoved | unmoved | unmoved | unmoved | free, if its own |
-//! | [`unbind`], from an endpoint | free | unmoved | draining, if its own | unmoved | unmoved | unmoved |
-//! | [`settle`] | free | unmoved | unmoved | free, if no host is awaited | unmoved | unmoved |
+//! | call | free | tentative | bound | draining | gateway | auxiliary | reserved |
+//! | --- | --- | --- | --- | --- | --- | --- | --- |
+//! | [`request`], by a host | tentative | same, if its own | same, if its own | refused | refused | same, if its own | same, if by a Swarm's node |
+//! | [`bind`], to an endpoint | bound | bound, if its host's | same, if its own | refused | refused | refused | bound, if to a Swarm's task |
+//! | [`hold`], for a Docker network | auxiliary | auxiliary, if its host's | refused | refused | refused | same, if its own | refused |
+//! | [`release`], by a host | free | free, if its own | unmoved | unmoved | unmoved | unmoved | unmoved |
+//! | [`expire`] | free | free | unmoved | unmoved | unmoved | unmoved | unmoved |
+//! | [`let_go`], by a Docker network | free | unmoved | unmoved | unmoved | unmoved | free, if its own | unmoved |
+//! | [`unbind`], from an endpoint | free | unmoved | draining, if its own | unmoved | unmoved | unmoved | unmoved |
+//! | [`settle`] | free | unmoved | unmoved | free or reserved, if no host is awaited | unmoved | unmoved | unmoved |
+//! | [`reserve`], by a Swarm | reserved | refused | see below | see below | refused | refused | see below |
+//! | [`unreserve`], by a Swarm | free | unmoved | bound alone | draining alone | unmoved | unmoved | free |
 //!
 //! A release is a hint: engines release addresses of containers that still run. Only what no
 //! endpoint and no Docker network has taken goes by it. The gateway's goes with its network.
+//!
+//! A Swarm reserves addresses for services and tasks before any host hears of them, and a node
+//! asks for a task's again. So an address may be reserved and an endpoint's at once, and is free
+//! when both have let it go, in whatever order. When a manager starts, or another one leads, it
+//! reserves all that it has once more: it has what was reserved in an earlier life, and nothing
+//! that was in this one.
 //!
 //! [`request`]: AddressState::request
 //! [`bind`]: AddressState::bind
@@ -25,6 +33,8 @@
 //! [`let_go`]: AddressState::let_go
 //! [`unbind`]: AddressState::unbind
 //! [`settle`]: AddressState::settle
+//! [`reserve`]: AddressState::reserve
+//! [`unreserve`]: AddressState::unreserve
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -52,21 +62,53 @@ pub enum AddressState {
         since: u64,
     },
     /// An endpoint's.
-    Bound { endpoint: String, host: String },
+    Bound {
+        endpoint: String,
+        host: String,
+        /// Set while a Swarm's manager has it for the task as well.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reserved: Option<Reservation>,
+    },
     /// Was an endpoint's; these hosts may still have flows of it.
     Draining {
         endpoint: String,
         awaited: BTreeSet<String>,
+        /// As in [`Bound`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reserved: Option<Reservation>,
     },
+    /// A Swarm's, for a service or for a task that does not run.
+    Reserved(Reservation),
 }
 
-use AddressState::{Auxiliary, Bound, Draining, Gateway, Tentative};
+use AddressState::{Auxiliary, Bound, Draining, Gateway, Reserved, Tentative};
+
+/// That a Swarm's manager has an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reservation {
+    /// From one start of the manager's allocator to the next.
+    pub life: String,
+    /// When, in milliseconds since 1970.
+    pub since: u64,
+}
+
+/// For whom a host asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum For {
+    /// The engine's own containers.
+    #[default]
+    Engine,
+    /// A Swarm's tasks, whose addresses its manager has reserved.
+    Task,
+}
 
 impl AddressState {
     /// An engine of `host` asks for the address.
     pub fn request(
         current: Option<&AddressState>,
         host: &str,
+        whom: For,
         now: u64,
     ) -> Result<AddressState, Refusal> {
         match current {
@@ -74,6 +116,7 @@ impl AddressState {
                 host: host.to_owned(),
                 since: now,
             }),
+            Some(state @ Reserved(_)) if whom == For::Task => Ok(state.clone()),
             Some(
                 state @ (Tentative { host: has, .. }
                 | Bound { host: has, .. }
@@ -88,17 +131,81 @@ impl AddressState {
         current: Option<&AddressState>,
         endpoint: &str,
         host: &str,
+        whom: For,
     ) -> Result<AddressState, Refusal> {
-        let bound = Bound {
-            endpoint: endpoint.to_owned(),
-            host: host.to_owned(),
+        let bound = |reserved| {
+            Ok(Bound {
+                endpoint: endpoint.to_owned(),
+                host: host.to_owned(),
+                reserved,
+            })
         };
         match current {
-            None => Ok(bound),
-            Some(Tentative { host: has, .. }) if has == host => Ok(bound),
-            Some(state) if *state == bound => Ok(bound),
+            None => bound(None),
+            Some(Tentative { host: has, .. }) if has == host => bound(None),
+            Some(Reserved(reservation)) if whom == For::Task => bound(Some(reservation.clone())),
+            Some(
+                state @ Bound {
+                    endpoint: id,
+                    host: has,
+                    ..
+                },
+            ) if id == endpoint && has == host => Ok(state.clone()),
             Some(state) => Err(state.refuse()),
         }
+    }
+
+    /// A Swarm's manager takes the address for a service or a task, or once more in a new life.
+    ///
+    /// `lives` tells whether a life goes on: what was reserved in one that has ended is the same
+    /// Swarm's, which asks again for what it has.
+    pub fn reserve(
+        current: Option<&AddressState>,
+        wish: Reservation,
+        lives: impl Fn(&str) -> bool,
+    ) -> Result<AddressState, Refusal> {
+        let ended = |known: &Reservation| known.life != wish.life && !lives(&known.life);
+        match current {
+            None => Ok(Reserved(wish)),
+            Some(state) => match state.reservation() {
+                Some(known) if ended(known) => Ok(state.clone().with_reservation(Some(wish))),
+                _ => Err(state.refuse()),
+            },
+        }
+    }
+
+    /// A Swarm's manager lets the address go, if it is `whose`.
+    pub fn unreserve(
+        current: Option<AddressState>,
+        whose: impl Fn(&Reservation) -> bool,
+    ) -> Option<AddressState> {
+        match current {
+            Some(Reserved(known)) if whose(&known) => None,
+            Some(state) if state.reservation().is_some_and(whose) => {
+                Some(state.with_reservation(None))
+            }
+            other => other,
+        }
+    }
+
+    /// The reservation of the address, if a Swarm's manager has it.
+    pub fn reservation(&self) -> Option<&Reservation> {
+        match self {
+            Reserved(known) => Some(known),
+            Bound { reserved, .. } | Draining { reserved, .. } => reserved.as_ref(),
+            Gateway | Auxiliary { .. } | Tentative { .. } => None,
+        }
+    }
+
+    /// Replaces the reservation of what an endpoint has, or has had; any other state is none
+    /// without one.
+    fn with_reservation(mut self, wish: Option<Reservation>) -> AddressState {
+        match (&mut self, wish) {
+            (Bound { reserved, .. } | Draining { reserved, .. }, wish) => *reserved = wish,
+            (Reserved(known), Some(wish)) => *known = wish,
+            _ => {}
+        }
+        self
     }
 
     /// A Docker network of `host` takes the address for itself.
@@ -148,10 +255,15 @@ impl AddressState {
         awaited: BTreeSet<String>,
     ) -> Option<AddressState> {
         match current {
-            Some(Bound { endpoint: id, .. }) if id == endpoint => {
+            Some(Bound {
+                endpoint: id,
+                reserved,
+                ..
+            }) if id == endpoint => {
                 let draining = Draining {
                     endpoint: id,
                     awaited,
+                    reserved,
                 };
                 AddressState::settle(Some(draining), |_| false)
             }
@@ -168,9 +280,17 @@ impl AddressState {
             Some(Draining {
                 endpoint,
                 mut awaited,
+                reserved,
             }) => {
                 awaited.retain(|host| !dropped(host));
-                (!awaited.is_empty()).then_some(Draining { endpoint, awaited })
+                if awaited.is_empty() {
+                    return reserved.map(Reserved);
+                }
+                Some(Draining {
+                    endpoint,
+                    awaited,
+                    reserved,
+                })
             }
             other => other,
         }
@@ -199,8 +319,9 @@ impl fmt::Display for AddressState {
                 host,
             } => write!(f, "Docker network {docker_network} of host {host}"),
             Tentative { host, .. } => write!(f, "the engine of host {host}, for a new endpoint"),
-            Bound { endpoint, host } => write!(f, "endpoint {endpoint} on host {host}"),
+            Bound { endpoint, host, .. } => write!(f, "endpoint {endpoint} on host {host}"),
             Draining { endpoint, .. } => write!(f, "endpoint {endpoint}, which is gone"),
+            Reserved(_) => f.write_str("a Swarm, for a service or a task"),
         }
     }
 }

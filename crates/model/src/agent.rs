@@ -18,6 +18,7 @@
 //! | `GET questions` | lines of JSON, each an [`Asked`] |
 //! | `POST answers/{id}` | [`Answer`] → `{}` |
 
+mod address;
 mod event;
 mod hits;
 mod host;
@@ -33,6 +34,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
+pub use address::{
+    AddressGrant, AddressRelease, AddressRequest, Asker, DockerNetwork, PoolRef, SwarmLife,
+};
 pub use event::{EventBatch, EventEnd, EventKind, FabricEvent};
 pub use hits::{HitsReport, RuleTotals, Totals};
 pub use host::HostView;
@@ -258,6 +262,9 @@ pub struct NetworkView {
     pub gateway: Option<Ipv4Addr>,
     pub ipv6_subnet: Option<Ipv6Net>,
     pub ipv6_gateway: Option<Ipv6Addr>,
+    /// By which a Swarm's networks name it.
+    #[serde(default)]
+    pub network_tag: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -269,6 +276,9 @@ pub struct GroupView {
     /// A global resource, from 1 to 65535, not used again until the others are spent.
     pub number: u32,
     pub network: String,
+    /// By which a Swarm's networks name it.
+    #[serde(default)]
+    pub group_tag: String,
     pub policies: Vec<String>,
     /// What becomes of a connection to a member that no rule of its policies decides.
     #[serde(default)]
@@ -291,54 +301,6 @@ pub struct EndpointView {
     pub mac: Mac,
 }
 
-/// Which of our objects an engine's network stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DockerNetwork {
-    /// The engine's id of the network.
-    pub id: String,
-    pub host: String,
-    pub tenant: String,
-    pub network: String,
-    pub group: Option<String>,
-    /// Held for this Docker network by `--aux-address`.
-    #[serde(default)]
-    pub aux_addresses: Vec<IpAddr>,
-}
-
-/// Where an address is to come from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PoolRef {
-    pub tenant: String,
-    pub network: String,
-    pub group: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AddressRequest {
-    pub pool: PoolRef,
-    pub ipv6: bool,
-    /// A wish; the lowest free address otherwise.
-    pub address: Option<IpAddr>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AddressGrant {
-    pub address: IpAddr,
-    pub prefix_len: u8,
-}
-
-/// A hint: honoured only when no live endpoint and no other owner holds the address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AddressRelease {
-    pub pool: PoolRef,
-    pub address: IpAddr,
-}
-
 /// Makes an endpoint, or answers again for the same one. Addresses that were
 /// granted become bound to it; absent ones are allocated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -352,6 +314,9 @@ pub struct EndpointRequest {
     /// one that was made while no master could be reached takes the old one's place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
+    /// Whether it is a Swarm's task, whose address the manager has reserved.
+    #[serde(default)]
+    pub of_swarm: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -198,7 +198,7 @@ async fn delete_endpoint(
 async fn put_docker_network(
     State(shared): State<Shared>,
     Path((host, id)): Path<(String, String)>,
-    Document(binding): Document<DockerNetwork>,
+    Document(mut binding): Document<DockerNetwork>,
 ) -> Result<Json<Value>, Problem> {
     check_name(&host)?;
     for (field, said, path) in [("id", &binding.id, &id), ("host", &binding.host, &host)] {
@@ -206,6 +206,10 @@ async fn put_docker_network(
             let message = format!("{field} is {said:?} in the body and {path:?} in the path");
             return Err(Problem::bad_request(field, message));
         }
+    }
+    if let Some(swarm) = &mut binding.swarm {
+        binding.host.clear();
+        swarm.since = shared.clock.now();
     }
     let decide = |image: &_| fabric::put_docker_network(image, &binding);
     shared.ledger.decide(decide).await?;
@@ -225,7 +229,7 @@ async fn docker_network(
 ) -> Result<Json<DockerNetwork>, Problem> {
     let committed = shared.ledger.read();
     let known = committed.image().docker_network(&id);
-    match known.filter(|known| known.host == host) {
+    match known.filter(|known| known.host == host || known.swarm.is_some()) {
         Some(known) => Ok(Json(known.clone())),
         None => Err(Problem::not_found(format!(
             "Docker network {id} of host {host} not found"

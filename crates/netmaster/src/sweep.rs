@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contiv_fabric::{Decision, HostReports, adopted, end_adoption, expire, settle};
+use contiv_fabric::{Decision, HostReports, adopted, end_adoption, expire, forsake, settle};
 use contiv_model::agent::Revision;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,9 @@ use crate::ledger::Ledger;
 /// An engine makes an endpoint of an address within seconds of asking for it; it
 /// repeats a call that got no answer for about half a minute.
 const UNCLAIMED: Duration = Duration::from_secs(60);
+
+/// A Swarm's manager that starts reserves within seconds what it has.
+const RESERVED_AGAIN: Duration = Duration::from_secs(600);
 
 /// Between looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -73,6 +76,7 @@ impl Sweeper {
 
     async fn tick(&self) -> Result<(), Error> {
         self.expire(self.clock.now()).await?;
+        self.forsake(self.clock.now()).await?;
         self.settle().await?;
         self.adopt(self.clock.now()).await
     }
@@ -122,6 +126,24 @@ impl Sweeper {
         let decide = |image: &_| {
             Ok(Decision {
                 transaction: self.lease.fence(image, expire(image, before)),
+                answer: (),
+            })
+        };
+        self.ledger.decide(decide).await.map(drop)
+    }
+
+    async fn forsake(&self, now: u64) -> Result<(), Error> {
+        let patience = u64::try_from(RESERVED_AGAIN.as_millis()).unwrap_or(u64::MAX);
+        let before = now.saturating_sub(patience);
+        if forsake(self.ledger.read().image(), before)
+            .writes
+            .is_empty()
+        {
+            return Ok(());
+        }
+        let decide = |image: &_| {
+            Ok(Decision {
+                transaction: self.lease.fence(image, forsake(image, before)),
                 answer: (),
             })
         };

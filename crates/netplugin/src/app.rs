@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::cnm::{Driver, PluginSocket, router};
+use crate::cnm::{Driver, PluginSocket, Scope, router};
 use crate::config::Config;
 use crate::counters::Counter;
 use crate::data_plane::SharedPlane;
@@ -203,8 +203,8 @@ impl App {
                     .map_err(|e| bad("--host-label", e.to_string()))?,
                 replica: Arc::clone(&replica),
                 plane: plane.clone(),
-            };
                 doctor: doctor.clone(),
+            };
             tracker.spawn(respondent.run(stop.clone()));
         }
 
@@ -230,8 +230,14 @@ impl App {
             departures,
             Arc::clone(&metrics),
         )?;
+        let driver = Arc::new(driver);
         let socket = PluginSocket::bind(&config.plugin_socket_dir, &config.plugin_name)?;
-        let serving = axum::serve(socket.listener, router(Arc::new(driver)))
+        let calls = router(Arc::clone(&driver), Scope::Local);
+        let serving = axum::serve(socket.listener, calls)
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        tracker.spawn(async move { serving.await });
+        let swarm = PluginSocket::at(&config.swarm_socket)?;
+        let serving = axum::serve(swarm.listener, router(driver, Scope::Swarm))
             .with_graceful_shutdown(stop.clone().cancelled_owned());
         tracker.spawn(async move { serving.await });
 

@@ -13,6 +13,7 @@ mod network;
 mod pool;
 mod pool_id;
 mod socket;
+mod swarm;
 mod wire;
 
 pub use driver::Driver;
@@ -36,15 +37,28 @@ use tokio::time::timeout;
 use crate::error::Error;
 use wire::{AddressSpaces, Implements, NetworkCapabilities, Nothing, OperInfo};
 
+/// The address space from which a Swarm's manager takes pools; its nodes take theirs from the
+/// other one.
+const MANAGERS: &str = "contiv-global";
+
 const CONTENT: &str = "application/vnd.docker.plugins.v1.2+json";
 
+/// For whom a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// An engine's own networks.
+    Local,
+    /// Those of a Swarm.
+    Swarm,
+}
+
 /// The calls of the protocol, answered by `driver`.
-pub fn router(driver: Arc<Driver>) -> Router {
-    Router::new().fallback(dispatch).with_state(driver)
+pub fn router(driver: Arc<Driver>, scope: Scope) -> Router {
+    Router::new().fallback(dispatch).with_state((driver, scope))
 }
 
 async fn dispatch(
-    State(driver): State<Arc<Driver>>,
+    State((driver, scope)): State<(Arc<Driver>, Scope)>,
     method: Method,
     uri: Uri,
     body: Bytes,
@@ -63,11 +77,26 @@ async fn dispatch(
                 .await
         }
         "NetworkDriver.GetCapabilities" => {
-            let local = NetworkCapabilities {
-                scope: "local",
+            let capabilities = NetworkCapabilities {
+                scope: match scope {
+                    Scope::Local => "local",
+                    Scope::Swarm => "global",
+                },
                 connectivity_scope: "global",
             };
-            request.fixed(local).await
+            request.fixed(capabilities).await
+        }
+        "NetworkDriver.AllocateNetwork" if scope == Scope::Swarm => {
+            request.answer(Driver::allocate_network).await
+        }
+        "NetworkDriver.FreeNetwork" if scope == Scope::Swarm => {
+            request.answer(Driver::delete_network).await
+        }
+        "NetworkDriver.CreateNetwork" if scope == Scope::Swarm => {
+            request.answer(Driver::enter_swarm_network).await
+        }
+        "NetworkDriver.DeleteNetwork" if scope == Scope::Swarm => {
+            request.answer(Driver::leave_swarm_network).await
         }
         "NetworkDriver.CreateNetwork" => request.answer(Driver::create_network).await,
         "NetworkDriver.DeleteNetwork" => request.answer(Driver::delete_network).await,
@@ -85,15 +114,18 @@ async fn dispatch(
         "IpamDriver.GetDefaultAddressSpaces" => {
             let spaces = AddressSpaces {
                 local_default_address_space: "contiv-local",
-                global_default_address_space: "contiv-global",
+                global_default_address_space: MANAGERS,
             };
             request.fixed(spaces).await
         }
-        "IpamDriver.RequestPool" => request.answer(Driver::request_pool).await,
+        "IpamDriver.RequestPool" => {
+            let act = move |driver, pool| Driver::request_pool(driver, pool, scope);
+            request.answer(act).await
+        }
         "IpamDriver.RequestAddress" => request.answer(Driver::request_address).await,
         "IpamDriver.ReleaseAddress" => request.answer(Driver::release_address).await,
-        // Nothing is kept per pool; reachability is no matter of single calls; there
-        // is but one host; and a driver of local scope has nothing to allocate.
+        // Nothing is kept per pool; reachability is no matter of single calls; hosts are
+        // the masters' to know; and a driver of local scope has nothing to allocate.
         "IpamDriver.GetCapabilities"
         | "IpamDriver.ReleasePool"
         | "IpamDriver.DiscoverNew"
@@ -133,6 +165,7 @@ impl Request {
         F: Future<Output = Result<A, Error>> + Send + 'static,
     {
         let Request { driver, call, body } = self;
+        tracing::debug!(call, body = %String::from_utf8_lossy(&body), "a call of the engine");
         let body: &[u8] = if body.trim_ascii().is_empty() {
             b"{}"
         } else {

@@ -96,6 +96,15 @@ pub struct Config {
     )]
     pub plugin_socket_dir: PathBuf,
 
+    /// Socket at which the managed plugin for Docker Swarm finds the agent
+    #[arg(
+        long,
+        env = "CONTIV_NETPLUGIN_SWARM_SOCKET",
+        default_value = "/run/contiv/plugin.sock",
+        value_name = "PATH"
+    )]
+    pub swarm_socket: PathBuf,
+
     /// Socket of the Docker engine
     #[arg(
         long,

@@ -30,7 +30,7 @@ mod underlay;
 mod upstream;
 
 pub use app::{App, BadOption};
-pub use cnm::{Driver, PluginSocket, automatic_name, router};
+pub use cnm::{Driver, PluginSocket, Scope, automatic_name, router};
 pub use config::{Attach, Command, Config};
 pub use counters::{Counted, Counter};
 pub use data_plane::{Attachment, Counts, DataPlane, EndpointFacts, SharedPlane};

@@ -210,6 +210,25 @@ impl Mirror {
         }
     }
 
+    /// The group that has this tag, else the network that has it.
+    pub fn tagged(&self, tag: &str) -> Option<PoolRef> {
+        let group = self.groups().find(|group| group.group_tag == tag);
+        let group = group.map(|group| PoolRef {
+            tenant: group.tenant.clone(),
+            network: group.network.clone(),
+            group: Some(group.name.clone()),
+        });
+        let network = || {
+            let network = self.networks().find(|n| n.network_tag == tag)?;
+            Some(PoolRef {
+                tenant: network.tenant.clone(),
+                network: network.name.clone(),
+                group: None,
+            })
+        };
+        group.or_else(network)
+    }
+
     /// The endpoint of this id.
     pub fn endpoint(&self, id: &str) -> Option<&EndpointView> {
         match self.get(ObjectKind::Endpoint, id.to_owned())? {

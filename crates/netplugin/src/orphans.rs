@@ -12,13 +12,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contiv_client::HostClient;
 use contiv_model::agent::{
     EndpointRequest, EndpointView, Mac, ObjectKind, ObjectRef, PoolRef, Problem,
 };
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::data_plane::{Attachment, EndpointFacts};
@@ -240,6 +241,7 @@ impl Orphans {
             ipv6,
             mac: Some(mac),
             replaces: orphan.replaces.clone(),
+            of_swarm: false,
         };
         match host.put_endpoint(id, &request).await {
             Ok(grant) => {

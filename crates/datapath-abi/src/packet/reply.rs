@@ -71,6 +71,8 @@ pub enum Complaint {
     HopLimit,
     /// The next network takes packets up to this size.
     TooBig(u32),
+    /// Nobody takes it.
+    Refused,
 }
 
 /// The gateway's complaint about an IPv4 packet without options.
@@ -100,6 +102,7 @@ pub fn error_v4<F: Frame + ?Sized>(
     let icmp = ETHERNET + 20;
     match complaint {
         Complaint::HopLimit => put(error, icmp, [11, 0]),
+        Complaint::Refused => put(error, icmp, [3, 3]),
         Complaint::TooBig(mtu) => {
             put(error, icmp, [3, 4]);
             put(error, icmp + 6, (mtu as u16).to_be_bytes());
@@ -128,6 +131,7 @@ pub fn error_v6<F: Frame + ?Sized>(
     let icmp = ETHERNET + 40;
     match complaint {
         Complaint::HopLimit => put(error, icmp, [3, 0]),
+        Complaint::Refused => put(error, icmp, [1, 4]),
         Complaint::TooBig(mtu) => {
             put(error, icmp, [2, 0]);
             put(error, icmp + 4, mtu.to_be_bytes());

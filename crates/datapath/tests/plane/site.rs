@@ -130,6 +130,7 @@ impl Site {
             ipv6_gateway: Some(format!("fd00:{third}::fe").parse().unwrap()),
             mtu: 1500,
             vni: 0,
+            refuses: false,
             unreachable_from_host: false,
         };
         self.desired.networks.insert(number, spec);

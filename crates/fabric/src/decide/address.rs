@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use contiv_ipam::{AddressState, Family};
-use contiv_model::agent::{AddressGrant, AddressRelease, AddressRequest, PoolRef};
+use contiv_ipam::{AddressState, Family, For, Reservation};
+use contiv_model::agent::{AddressGrant, AddressRelease, AddressRequest, Asker, PoolRef};
 
 use super::adopt;
 use crate::decision::{Decided, Draft, settled};
@@ -19,6 +19,7 @@ use crate::refusal::Refusal;
 ///    is asked for or when nothing else is left: the host applies the end of the old
 ///    endpoint before it hears of a new one. So a restart keeps its `--ip`, and a pool
 ///    of one address is enough for one container.
+/// 4. A Swarm's manager reserves instead: what it has stays its own until it lets it go.
 pub fn request_address(
     image: &Image,
     time: u64,
@@ -35,7 +36,18 @@ pub fn request_address(
         None => place.lowest(host, request.ipv6)?,
     };
     let before = place.state(host, address)?;
-    let state = AddressState::request(before, host, time).map_err(|r| held(address, &r))?;
+    let asked = match &request.by {
+        Asker::Engine => AddressState::request(before, host, For::Engine, time),
+        Asker::Node => AddressState::request(before, host, For::Task, time),
+        Asker::Manager { life } => {
+            let wish = Reservation {
+                life: life.clone(),
+                since: time,
+            };
+            AddressState::reserve(before, wish, |life| lives(image, life))
+        }
+    };
+    let state = asked.map_err(|r| held(address, &r))?;
     let grant = AddressGrant {
         address,
         prefix_len: place.prefix_len(address),
@@ -50,7 +62,8 @@ pub fn request_address(
 }
 
 /// Takes back what was granted. Engines release addresses of containers that still run
-/// and gateways that others share, so this frees only what is tentative on the same host.
+/// and gateways that others share, so this frees only what is tentative on the same host,
+/// and what a Swarm's manager itself has reserved.
 pub fn release_address(image: &Image, host: &str, release: &AddressRelease) -> Decided<()> {
     let PoolRef {
         tenant, network, ..
@@ -59,13 +72,26 @@ pub fn release_address(image: &Image, host: &str, release: &AddressRelease) -> D
         return Ok(settled(()));
     };
     let number = network.record.number;
-    let state = image.address(number, release.address).cloned();
-    if state.is_none() || AddressState::release(state, host).is_some() {
+    let before = image.address(number, release.address);
+    let state = before.cloned();
+    let after = match &release.by {
+        Asker::Engine | Asker::Node => AddressState::release(state, host),
+        Asker::Manager { life } => {
+            AddressState::unreserve(state, |r| r.life == *life || !lives(image, &r.life))
+        }
+    };
+    if before == after.as_ref() {
         return Ok(settled(()));
     }
     let mut draft = Draft::new(image);
-    draft.delete(&Key::Address(number, release.address));
+    draft.replace(&Key::Address(number, release.address), after.as_ref());
     Ok(draft.answer(()))
+}
+
+/// Whether some Swarm's network is in this life of its manager.
+pub(super) fn lives(image: &Image, life: &str) -> bool {
+    let mut swarms = image.docker_networks().filter_map(|d| d.swarm.as_ref());
+    swarms.any(|swarm| swarm.life == life)
 }
 
 /// Where addresses come from: a network, or a group of it.
@@ -191,7 +217,11 @@ pub(super) fn held(address: IpAddr, refusal: &contiv_ipam::Refusal) -> Refusal {
 
 fn drains_here_only(state: &AddressState, host: &str) -> bool {
     match state {
-        AddressState::Draining { awaited, .. } => awaited.iter().all(|awaited| awaited == host),
+        AddressState::Draining {
+            awaited,
+            reserved: None,
+            ..
+        } => awaited.iter().all(|awaited| awaited == host),
         _ => false,
     }
 }

@@ -17,7 +17,9 @@ use crate::refusal::Refusal;
 pub fn adoption(image: &Image, until: u64) -> AdoptionRecord {
     let records = image.hosts().map(|host| host.name.clone());
     let endpoints = image.endpoints().map(|endpoint| endpoint.host.clone());
-    let engines = image.docker_networks().map(|network| network.host.clone());
+    let engines = image.docker_networks();
+    let engines = engines.filter(|network| network.swarm.is_none());
+    let engines = engines.map(|network| network.host.clone());
     AdoptionRecord {
         hosts: records.chain(endpoints).chain(engines).collect(),
         until,

@@ -11,10 +11,14 @@ use crate::key::Key;
 use crate::refusal::Refusal;
 
 /// Remembers what an engine's network stands for, and holds its auxiliary addresses.
+///
+/// A Swarm's network is one and the same on all hosts; whichever engine leads tells of it, and of
+/// each new life of its allocator.
 pub fn put_docker_network(image: &Image, binding: &DockerNetwork) -> Decided<()> {
     let known = image.docker_network(&binding.id);
     if let Some(known) = known {
-        if known == binding {
+        let life = |d: &DockerNetwork| d.swarm.as_ref().map(|swarm| swarm.life.clone());
+        if known == binding || life(known).is_some() && life(known) == life(binding) {
             return Ok(settled(()));
         }
         check_host(known, &binding.host)?;
@@ -62,11 +66,45 @@ pub(super) fn forget(draft: &mut Draft<'_>, image: &Image, known: &DockerNetwork
     for address in &known.aux_addresses {
         release(draft, image, known, *address);
     }
+    if let Some(swarm) = &known.swarm {
+        let_go(draft, image, known, &swarm.life);
+    }
     draft.delete(&Key::DockerNetwork(known.id.clone()));
 }
 
+/// Deletes what Swarms have of an object that goes: `group` of the network, or all of it.
+pub(super) fn forget_swarms(
+    draft: &mut Draft<'_>,
+    image: &Image,
+    (tenant, network): (&str, &str),
+    group: Option<&str>,
+) {
+    let of = |d: &&DockerNetwork| {
+        d.swarm.is_some()
+            && (d.tenant.as_str(), d.network.as_str()) == (tenant, network)
+            && (group.is_none() || d.group.as_deref() == group)
+    };
+    for known in image.docker_networks().filter(of) {
+        forget(draft, image, known);
+    }
+}
+
+/// Frees what a Swarm's network has reserved; what endpoints have stays theirs.
+fn let_go(draft: &mut Draft<'_>, image: &Image, known: &DockerNetwork, life: &str) {
+    let Some(network) = image.network(&format!("{}:{}", known.tenant, known.network)) else {
+        return;
+    };
+    let number = network.record.number;
+    for (address, state) in image.addresses_of(number) {
+        if state.reservation().is_some_and(|r| r.life == life) {
+            let after = AddressState::unreserve(Some(state.clone()), |_| true);
+            draft.replace(&Key::Address(number, address), after.as_ref());
+        }
+    }
+}
+
 fn check_host(known: &DockerNetwork, host: &str) -> Result<(), Refusal> {
-    if known.host == host {
+    if known.host == host || known.swarm.is_some() {
         return Ok(());
     }
     let message = format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use contiv_ipam::AddressState;
+use contiv_ipam::{AddressState, For};
 use contiv_model::agent::{EndpointRequest, EndpointView, Mac, PoolRef};
 
 use super::address::{Place, held};
@@ -77,8 +77,14 @@ pub fn put_endpoint(
             let of = |old: &EndpointRecord| matches!(state, AddressState::Bound { endpoint, .. } if *endpoint == old.id);
             !replaced.is_some_and(of)
         };
-        let bound = AddressState::bind(place.state(host, address)?.filter(free), id, host)
-            .map_err(|refusal| held(address, &refusal))?;
+        let whom = if request.of_swarm {
+            For::Task
+        } else {
+            For::Engine
+        };
+        let state = place.state(host, address)?.filter(free);
+        let bound =
+            AddressState::bind(state, id, host, whom).map_err(|refusal| held(address, &refusal))?;
         draft.put(&place.key(address), &bound);
     }
     draft.put(&Key::Endpoint(id.to_owned()), &record);
@@ -108,10 +114,8 @@ pub(super) fn end(draft: &mut Draft<'_>, image: &Image, known: &EndpointRecord) 
     {
         let key = Key::Address(network, address);
         let state = image.address(network, address).cloned();
-        match AddressState::unbind(state, &known.id, awaited.clone()) {
-            Some(state) => draft.put(&key, &state),
-            None => draft.delete(&key),
-        }
+        let after = AddressState::unbind(state, &known.id, awaited.clone());
+        draft.replace(&key, after.as_ref());
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use contiv_model::object::{EndpointGroup, Keyed};
 use contiv_model::parsed::ParsedGroup;
 
+use super::docker_network::forget_swarms;
 use super::tenant::counted;
 use super::{claim, expected};
 use crate::decision::{Decided, Draft, settled};
@@ -105,6 +106,8 @@ pub fn delete_group(image: &Image, name: &str, expected: Option<u64>) -> Decided
         // An endpoint of the group that comes meanwhile has an address there.
         draft.rely_on_range(Key::addresses(network.record.number));
     }
+    let of = (tenant.as_str(), network.as_str());
+    forget_swarms(&mut draft, image, of, Some(known.parsed.name.as_str()));
     draft.delete(&Key::Number(Numbered::Groups, known.record.number));
     draft.delete(&key);
     Ok(draft.answer(()))

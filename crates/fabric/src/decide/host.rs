@@ -196,10 +196,7 @@ fn release(draft: &mut Draft<'_>, image: &Image, host: &str) -> usize {
             AddressState::Tentative { .. } => None,
             other => AddressState::settle(Some(other.clone()), |awaited| awaited == host),
         };
-        match left {
-            Some(state) => draft.put(&key, &state),
-            None => draft.delete(&key),
-        }
+        draft.replace(&key, left.as_ref());
     }
     released
 }

@@ -7,6 +7,7 @@ use contiv_model::agent::Encap;
 use contiv_model::object::{Keyed, Network};
 use contiv_model::parsed::ParsedNetwork;
 
+use super::docker_network::forget_swarms;
 use super::tenant::counted;
 use super::{claim, expected, prefixes};
 use crate::decision::{Decided, Draft, settled};
@@ -123,6 +124,8 @@ pub fn delete_network(image: &Image, name: &str, expected: Option<u64>) -> Decid
     draft.rely_on_range(Key::addresses(number));
     draft.delete(&Key::Number(Numbered::Networks, number));
     draft.delete(&Key::Tag(known.parsed.encap, tag));
+    let of = (known.parsed.tenant.as_str(), known.parsed.name.as_str());
+    forget_swarms(&mut draft, image, of, None);
     for (address, _) in image.addresses_of(number) {
         draft.delete(&Key::Address(number, address));
     }

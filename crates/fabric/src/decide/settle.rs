@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use contiv_ipam::AddressState;
+use contiv_model::agent::{DockerNetwork, SwarmLife};
 use contiv_store::Transaction;
 
 use crate::decision::Draft;
@@ -15,6 +16,35 @@ pub fn expire(image: &Image, before: u64) -> Transaction {
     let mut draft = Draft::new(image);
     for (network, address) in image.tentative_before(before) {
         draft.delete(&Key::Address(network, address));
+    }
+    draft.answer(()).transaction
+}
+
+/// Frees what a Swarm's manager reserved before `before` in a life that has ended, and has not
+/// reserved again in the one that followed: its service or task is no more.
+///
+/// A manager that starts reserves all that it has; so nothing of a network's is freed before the
+/// last start of one for it is as long ago.
+pub fn forsake(image: &Image, before: u64) -> Transaction {
+    let mut draft = Draft::new(image);
+    let swarms = || {
+        let of = |d: &DockerNetwork| Some((d.tenant.clone(), d.network.clone(), d.swarm.clone()?));
+        image.docker_networks().filter_map(of)
+    };
+    for (network, address) in image.reserved_before(before) {
+        let Some(known) = image.address(network, address) else {
+            continue;
+        };
+        let life = known.reservation().map(|r| r.life.as_str());
+        let is_kept =
+            |swarm: &SwarmLife| Some(swarm.life.as_str()) == life || swarm.since >= before;
+        let of = |tenant: &str, name: &str| {
+            let network_of = image.network(&format!("{tenant}:{name}"));
+            network_of.is_some_and(|n| n.record.number == network)
+        };
+        if !swarms().any(|(tenant, name, swarm)| is_kept(&swarm) && of(&tenant, &name)) {
+            draft.delete(&Key::Address(network, address));
+        }
     }
     draft.answer(()).transaction
 }
@@ -43,8 +73,9 @@ pub fn settle(image: &Image, applied: &BTreeMap<String, u64>, everywhere: u64) -
             heard || image.host(host).is_none()
         };
         let state = image.address(network, address).cloned();
-        if AddressState::settle(state, dropped).is_none() {
-            draft.delete(&Key::Address(network, address));
+        let after = AddressState::settle(state, dropped);
+        if !matches!(after, Some(AddressState::Draining { .. })) {
+            draft.replace(&Key::Address(network, address), after.as_ref());
         }
     }
     draft.answer(()).transaction

@@ -23,6 +23,8 @@ pub(crate) struct Addresses {
     draining: BTreeSet<(u64, u32, IpAddr)>,
     /// By the time that they were granted.
     tentative: BTreeSet<(u64, u32, IpAddr)>,
+    /// By the time that a Swarm reserved them.
+    reserved: BTreeSet<(u64, u32, IpAddr)>,
 }
 
 /// Those of one network that are in use.
@@ -50,6 +52,9 @@ impl Addresses {
             AddressState::Tentative { since, .. } => {
                 self.tentative.insert((*since, network, address));
             }
+            AddressState::Reserved(reservation) => {
+                self.reserved.insert((reservation.since, network, address));
+            }
             _ => {}
         }
         let used = self.networks.entry(network).or_default();
@@ -76,6 +81,9 @@ impl Addresses {
             }
             AddressState::Tentative { since, .. } => {
                 self.tentative.remove(&(since, network, address));
+            }
+            AddressState::Reserved(reservation) => {
+                self.reserved.remove(&(reservation.since, network, address));
             }
             _ => {}
         }
@@ -149,12 +157,18 @@ impl Addresses {
 
     /// Those that are tentative since before `time`.
     pub(crate) fn tentative_before(&self, time: u64) -> impl Iterator<Item = (u32, IpAddr)> {
-        let old = self
-            .tentative
-            .iter()
-            .take_while(move |(since, ..)| *since < time);
-        old.map(|(_, network, address)| (*network, *address))
+        before(&self.tentative, time)
     }
+
+    /// Those that are a Swarm's alone, since before `time`.
+    pub(crate) fn reserved_before(&self, time: u64) -> impl Iterator<Item = (u32, IpAddr)> {
+        before(&self.reserved, time)
+    }
+}
+
+fn before(since: &BTreeSet<(u64, u32, IpAddr)>, time: u64) -> impl Iterator<Item = (u32, IpAddr)> {
+    let old = since.iter().take_while(move |(since, ..)| *since < time);
+    old.map(|(_, network, address)| (*network, *address))
 }
 
 impl Used {

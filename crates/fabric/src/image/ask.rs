@@ -137,6 +137,10 @@ impl Image {
         self.addresses.tentative_before(time)
     }
 
+    pub(crate) fn reserved_before(&self, time: u64) -> impl Iterator<Item = (u32, IpAddr)> {
+        self.addresses.reserved_before(time)
+    }
+
     /// The tags in use, lowest first.
     pub(crate) fn tags(&self, encap: Encap) -> impl Iterator<Item = u32> {
         let tags = match encap {

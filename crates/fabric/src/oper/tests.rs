@@ -54,6 +54,7 @@ fn world() -> World {
             ipv6: None,
             mac: None,
             replaces: None,
+            of_swarm: false,
         };
         let made = crate::put_endpoint(&world.image, 1, "h1", id, &request);
         world.grant(made);

@@ -14,8 +14,8 @@
 use contiv_model::agent::{HostObject, ObjectKind, ObjectRef};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::object;
 use super::shift::Shift;
+use super::{is_for, object};
 use crate::image::{Applied, Before, Image};
 use crate::key::Key;
 
@@ -54,6 +54,8 @@ pub struct Delta {
     tenants: BTreeSet<String>,
     /// Hosts whose own bindings have changed.
     bindings: BTreeSet<String>,
+    /// Networks of Swarms have changed, which are on all hosts.
+    swarms: bool,
 }
 
 /// What the commits of `applied`, the last of which made `image`, mean to `host`.
@@ -65,7 +67,8 @@ impl Delta {
     /// The commits of `applied`, the last of which made `image`.
     pub fn new(image: &Image, applied: Applied) -> Delta {
         let shift = Shift::of(image, &applied);
-        let (mut for_all, mut tenants, mut bindings) = (false, BTreeSet::new(), BTreeSet::new());
+        let (mut for_all, mut swarms) = (false, false);
+        let (mut tenants, mut bindings) = (BTreeSet::new(), BTreeSet::new());
         for (key, before) in applied.objects.values() {
             match key {
                 Key::Global | Key::Tenant(_) => for_all = true,
@@ -83,10 +86,14 @@ impl Delta {
                     tenants.extend(image.endpoint(id).map(|e| e.tenant.clone()));
                 }
                 Key::DockerNetwork(id) => {
-                    if let Some(Before::DockerNetwork(before)) = before {
-                        bindings.insert(before.host.clone());
+                    let before = match before {
+                        Some(Before::DockerNetwork(before)) => Some(before),
+                        _ => None,
+                    };
+                    for binding in before.into_iter().chain(image.docker_network(id)) {
+                        swarms |= binding.swarm.is_some();
+                        bindings.insert(binding.host.clone());
                     }
-                    bindings.extend(image.docker_network(id).map(|d| d.host.clone()));
                 }
                 _ => {}
             }
@@ -97,13 +104,15 @@ impl Delta {
             for_all,
             tenants,
             bindings,
+            swarms,
         }
     }
 
     /// With whom a host has this change in common. `image` is the one that the delta was
     /// made of.
     pub fn audience(&self, image: &Image, host: &str) -> Audience {
-        if self.bindings.contains(host) || self.shift.moved(host).next().is_some() {
+        let own = self.swarms || self.bindings.contains(host);
+        if own || self.shift.moved(host).next().is_some() {
             return Audience::One;
         }
         let mut common = Vec::new();
@@ -234,8 +243,8 @@ impl Objects {
                 self.settle(ObjectKind::Endpoint, id, known, view);
             }
             Key::DockerNetwork(id) => {
-                let known = matches!(before, Some(Before::DockerNetwork(b)) if b.host == host);
-                let now = image.docker_network(id).filter(|d| d.host == host);
+                let known = matches!(before, Some(Before::DockerNetwork(b)) if is_for(b, host));
+                let now = image.docker_network(id).filter(|d| is_for(d, host));
                 let view = now.cloned().map(HostObject::DockerNetwork);
                 self.settle(ObjectKind::DockerNetwork, id, known, view);
             }

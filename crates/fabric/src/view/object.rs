@@ -54,6 +54,7 @@ pub(super) fn network(known: &KnownNetwork) -> HostObject {
         gateway: parsed.gateway,
         ipv6_subnet: parsed.ipv6_subnet,
         ipv6_gateway: parsed.ipv6_gateway,
+        network_tag: parsed.network_tag(),
     })
 }
 
@@ -65,6 +66,7 @@ pub(super) fn group(known: &KnownGroup) -> HostObject {
         name: parsed.name.to_string(),
         number: known.record.number,
         network: parsed.network.to_string(),
+        group_tag: parsed.group_tag(),
         policies: parsed.policies.iter().map(ToString::to_string).collect(),
         default_action_in: parsed.default_action_in,
         default_action_out: parsed.default_action_out,

@@ -138,6 +138,7 @@ fn start(world: &mut World, id: &str, host: &str) -> Applied {
         ipv6: None,
         mac: None,
         replaces: None,
+        of_swarm: false,
     };
     let decision = crate::put_endpoint(&world.image, 1, host, id, &request).unwrap();
     world.commit(decision.transaction).unwrap()

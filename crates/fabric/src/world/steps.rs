@@ -34,17 +34,17 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     ];
     let addresses = prop_oneof![
         4 => (host(), pool(), address()).prop_map(|(host, pool, address)| {
-            Step::RequestAddress(host, AddressRequest { pool, ipv6: false, address })
+            Step::RequestAddress(host, AddressRequest { pool, ipv6: false, address, by: Default::default(), })
         }),
         2 => (host(), pool(), any_address()).prop_map(|(host, pool, address)| {
-            Step::ReleaseAddress(host, AddressRelease { pool, address })
+            Step::ReleaseAddress(host, AddressRelease { pool, address, by: Default::default(), })
         }),
         6 => (host(), endpoint_id(), pool(), address()).prop_map(|(host, id, pool, address)| {
             let ipv4 = address.map(|address| match address {
                 IpAddr::V4(address) => address,
                 IpAddr::V6(_) => unreachable!("addresses at random are IPv4"),
             });
-            let request = EndpointRequest { pool, ipv4, ipv6: None, mac: None, replaces: None };
+            let request = EndpointRequest { pool, ipv4, ipv6: None, mac: None, replaces: None, of_swarm: false, };
             Step::PutEndpoint(host, id, request)
         }),
         4 => (host(), endpoint_id()).prop_map(|(host, id)| Step::DeleteEndpoint(host, id)),
@@ -208,5 +208,6 @@ fn docker_network() -> impl Strategy<Value = DockerNetwork> {
         network: pool.network,
         group: pool.group,
         aux_addresses,
+        swarm: None,
     })
 }

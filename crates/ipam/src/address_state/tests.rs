@@ -126,8 +126,8 @@ fn step(current: Option<AddressState>, event: &Event) -> (Option<AddressState>, 
         _ => None,
     };
     let asked = match *event {
-        Event::Request(host) => AddressState::request(current.as_ref(), host, 7),
-        Event::Bind(id, host) => AddressState::bind(current.as_ref(), id, host),
+        Event::Request(host) => AddressState::request(current.as_ref(), host, For::Engine, 7),
+        Event::Bind(id, host) => AddressState::bind(current.as_ref(), id, host, For::Engine),
         Event::Hold(id, host) => AddressState::hold(current.as_ref(), id, host),
         Event::Release(host) => return (AddressState::release(current, host), None),
         Event::Expire => return (AddressState::expire(current), None),
@@ -149,7 +149,7 @@ fn agrees(state: Option<&AddressState>, model: &Model) {
     match state {
         None => assert!(model.free(), "{model:?}"),
         Some(Tentative { host, .. }) => assert_eq!(model.asked_by, Some(host.as_str())),
-        Some(Bound { endpoint, host }) => {
+        Some(Bound { endpoint, host, .. }) => {
             assert_eq!(model.endpoints.get(endpoint.as_str()), Some(&host.as_str()));
         }
         Some(Auxiliary {
@@ -167,7 +167,7 @@ fn agrees(state: Option<&AddressState>, model: &Model) {
                     .eq(model.hosts_with_flows.iter().copied())
             );
         }
-        Some(Gateway) => unreachable!("nothing makes a gateway of an address here"),
+        Some(Gateway | Reserved(_)) => unreachable!("nothing makes one of an address here"),
     }
 }
 
@@ -199,17 +199,17 @@ proptest! {
 
 #[test]
 fn a_release_for_a_live_container_is_no_more_than_a_hint() {
-    let bound = AddressState::bind(None, "e1", "h1").unwrap();
+    let bound = AddressState::bind(None, "e1", "h1", For::Engine).unwrap();
     assert_eq!(
         AddressState::release(Some(bound.clone()), "h1"),
         Some(bound.clone())
     );
     // The engine forgot, asks again, and is answered; another container is not.
     assert_eq!(
-        AddressState::request(Some(&bound), "h1", 9),
+        AddressState::request(Some(&bound), "h1", For::Engine, 9),
         Ok(bound.clone())
     );
-    let refused = AddressState::bind(Some(&bound), "e2", "h1").unwrap_err();
+    let refused = AddressState::bind(Some(&bound), "e2", "h1", For::Engine).unwrap_err();
     assert_eq!(
         refused.to_string(),
         "the address belongs to endpoint e1 on host h1; choose another"
@@ -218,13 +218,13 @@ fn a_release_for_a_live_container_is_no_more_than_a_hint() {
 
 #[test]
 fn a_draining_address_names_the_hosts_that_are_awaited() {
-    let bound = AddressState::bind(None, "e1", "h1").unwrap();
+    let bound = AddressState::bind(None, "e1", "h1", For::Engine).unwrap();
     let hosts: BTreeSet<String> = ["h1".into(), "h2".into()].into();
     let draining = AddressState::unbind(Some(bound), "e1", hosts).unwrap();
-    let refused = AddressState::request(Some(&draining), "h1", 9).unwrap_err();
+    let refused = AddressState::request(Some(&draining), "h1", For::Engine, 9).unwrap_err();
     assert!(matches!(&refused, Refusal::Draining { .. }) && refused.to_string().contains("h1, h2"));
     let one = AddressState::settle(Some(draining), |host| host == "h1").unwrap();
-    assert!(AddressState::bind(Some(&one), "e2", "h1").is_err());
+    assert!(AddressState::bind(Some(&one), "e2", "h1", For::Engine).is_err());
     assert_eq!(AddressState::settle(Some(one), |_| true), None);
 }
 

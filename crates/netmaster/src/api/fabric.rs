@@ -114,5 +114,6 @@ pub(super) fn word(state: &AddressState) -> &'static str {
         AddressState::Tentative { .. } => "tentative",
         AddressState::Bound { .. } => "bound",
         AddressState::Draining { .. } => "draining",
+        AddressState::Reserved(_) => "reserved",
     }
 }

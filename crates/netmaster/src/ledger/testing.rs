@@ -60,6 +60,7 @@ pub(crate) async fn request_for(
         },
         ipv6: false,
         address,
+        by: Default::default(),
     };
     let decide = |image: &Image| request_address(image, time, host, &request);
     let decided = tokio::time::timeout(PATIENCE, ledger.decide(decide)).await;

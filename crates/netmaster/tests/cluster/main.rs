@@ -50,7 +50,10 @@ async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
 
 async fn ready(master: u16) {
     let client = Client::new(&url(master), Timeouts::default()).unwrap();
-    until("a master is ready", || async { client.addresses().await.is_ok() }).await;
+    until("a master is ready", || async {
+        client.addresses().await.is_ok()
+    })
+    .await;
 }
 
 /// What was given, by address, and to which endpoint.
@@ -61,16 +64,19 @@ async fn writer(host: usize, given: Given, stop: Arc<AtomicBool>) {
     let masters = (0..MASTERS).map(|n| url((n + u16::try_from(host).unwrap()) % MASTERS));
     let masters = masters.collect::<Vec<_>>().join(",");
     let name = format!("h{host}");
-    let host = Client::new(&masters, Timeouts::default()).unwrap().host(&name).unwrap();
+    let host = Client::new(&masters, Timeouts::default())
+        .unwrap()
+        .host(&name)
+        .unwrap();
     let register = Register {
         stream_version: STREAM_VERSION,
+        oldest_stream_version: None,
         agent_version: "test".into(),
         boot_id: "boot".into(),
         taken: Vec::new(),
         tunnel: None,
         mtu: None,
         control: None,
-        oldest_stream_version: None,
         vxlan_port: None,
     };
     host.register(&register).await.unwrap();
@@ -85,14 +91,22 @@ async fn writer(host: usize, given: Given, stop: Arc<AtomicBool>) {
         ipv6: None,
         mac: None,
         replaces: None,
+        of_swarm: false,
     };
     let mut n = 0;
     while !stop.load(Ordering::Relaxed) {
         let id = format!("{name}-{n}");
         // A failed one is asked for again, as an engine does.
         if let Ok(grant) = host.put_endpoint(&id, &request).await {
-            let before = given.lock().unwrap().insert(grant.endpoint.ipv4, id.clone());
-            assert_eq!(before, None, "{} was given to {id} as well", grant.endpoint.ipv4);
+            let before = given
+                .lock()
+                .unwrap()
+                .insert(grant.endpoint.ipv4, id.clone());
+            assert_eq!(
+                before, None,
+                "{} was given to {id} as well",
+                grant.endpoint.ipv4
+            );
             n += 1;
         }
     }
@@ -160,7 +174,9 @@ async fn scenario(netns: Netns, etcd: Arc<Etcd>, dir: &Path) {
             let stored = client.addresses().await.unwrap_or_default();
             let stored: BTreeMap<String, _> =
                 stored.iter().map(|a| (a.address.clone(), a)).collect();
-            given.keys().all(|address| stored.contains_key(&address.to_string()))
+            given
+                .keys()
+                .all(|address| stored.contains_key(&address.to_string()))
         };
         until("a master knows all that was given", complete).await;
     }

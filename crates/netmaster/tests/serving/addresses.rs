@@ -22,6 +22,7 @@ fn any() -> AddressRequest {
         pool: pool(),
         ipv6: false,
         address: None,
+        by: Default::default(),
     }
 }
 
@@ -66,6 +67,7 @@ async fn sixty_four_requests_at_once_get_the_sixty_four_lowest_addresses() {
             let release = AddressRelease {
                 pool: pool(),
                 address,
+                by: Default::default(),
             };
             host.release_address(&release).await.unwrap();
         }
@@ -98,6 +100,7 @@ async fn an_address_lives_from_its_grant_over_its_endpoint_to_its_end() {
         ipv6: None,
         mac: None,
         replaces: None,
+        of_swarm: false,
     };
     let grant = host.put_endpoint("e1", &request).await.unwrap();
     assert_eq!(grant.endpoint.ipv4, ipv4);
@@ -109,6 +112,7 @@ async fn an_address_lives_from_its_grant_over_its_endpoint_to_its_end() {
     let release = AddressRelease {
         pool: pool(),
         address,
+        by: Default::default(),
     };
     host.release_address(&release).await.unwrap();
     let state = || async {

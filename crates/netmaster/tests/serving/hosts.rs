@@ -44,6 +44,7 @@ fn wish(ipv4: Option<&str>) -> EndpointRequest {
         ipv6: None,
         mac: None,
         replaces: None,
+        of_swarm: false,
     }
 }
 

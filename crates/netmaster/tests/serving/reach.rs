@@ -57,6 +57,7 @@ async fn populated(master: &Master) -> HostClient {
             ipv6: None,
             mac: None,
             replaces: None,
+            of_swarm: false,
         };
         let id = format!("{name}-id");
         host.put_endpoint(&id, &request).await.unwrap();

@@ -31,6 +31,7 @@ async fn everything_is_there_after_kill_9() {
         ipv6: None,
         mac: None,
         replaces: None,
+        of_swarm: false,
     };
     host.put_endpoint("e1", &request).await.unwrap();
     let binding = DockerNetwork {
@@ -40,6 +41,7 @@ async fn everything_is_there_after_kill_9() {
         network: "n".into(),
         group: None,
         aux_addresses: vec!["10.1.1.9".parse().unwrap()],
+        swarm: None,
     };
     host.put_docker_network(&binding).await.unwrap();
     let paths = [
@@ -81,6 +83,7 @@ async fn no_address_is_given_twice_whenever_it_is_killed() {
                         pool: pool(),
                         ipv6: false,
                         address: None,
+                        by: Default::default(),
                     };
                     while !stop.load(Ordering::Relaxed) {
                         match host.request_address(&request).await {

@@ -87,6 +87,7 @@ async fn endpoint(host: &HostClient, id: &str, tenant: &str) {
         ipv6: None,
         mac: None,
         replaces: None,
+        of_swarm: false,
     };
     host.put_endpoint(id, &request).await.unwrap();
 }

@@ -6,12 +6,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use contiv_model::agent::{AddressRelease, AddressRequest, NetworkView, PoolRef};
+use contiv_model::agent::{AddressRelease, AddressRequest, Asker, NetworkView, PoolRef};
 use ipnet::IpNet;
 
 use super::Driver;
 use super::pool::subnet_of;
-use super::pool_id::PoolId;
+use super::pool_id::{Place, PoolId};
 use super::wire::{ADDRESS_TYPE, Address, GATEWAY_TYPE, Nothing, ReleaseAddress, RequestAddress};
 use crate::error::Error;
 use crate::mirror::DEFAULT_TENANT;
@@ -30,12 +30,13 @@ impl Driver {
             .get(ADDRESS_TYPE)
             .is_some_and(|t| t == GATEWAY_TYPE);
         let id: PoolId = request.pool_id.parse().map_err(Error::Refused)?;
-        let (pool, network, ipv6) = match id {
-            PoolId::Named { pool, ipv6 } => {
+        let by = id.by;
+        let (pool, network, ipv6) = match id.place {
+            Place::Named { pool, ipv6 } => {
                 let network = self.usable_network(&pool).await?;
                 (pool, network, ipv6)
             }
-            PoolId::Subnet(subnet) => {
+            Place::Subnet(subnet) => {
                 let known = self.replica.read().network_with_subnet(subnet).cloned();
                 let Some(network) = known else {
                     return before_the_network(subnet, wish, gateway);
@@ -49,13 +50,15 @@ impl Driver {
                 (pool, network, matches!(subnet, IpNet::V6(_)))
             }
         };
-        if gateway {
+        let names_gateway = wish.is_some() && wish == gateway_address(&network, ipv6);
+        if gateway || names_gateway && by != Asker::Engine {
             return gateway_of(&network, ipv6, wish);
         }
         let request = AddressRequest {
             pool,
             ipv6,
             address: wish,
+            by,
         };
         let (address, prefix_len) = match self.host.request_address(&request).await {
             Ok(grant) => (grant.address, grant.prefix_len),
@@ -82,12 +85,14 @@ impl Driver {
         self: Arc<Self>,
         request: ReleaseAddress,
     ) -> Result<Nothing, Error> {
-        let (Ok(id), Ok(address)) = (request.pool_id.parse(), address(&request.address)) else {
+        let (Ok(PoolId { place, by }), Ok(address)) =
+            (request.pool_id.parse(), address(&request.address))
+        else {
             return Ok(Nothing {});
         };
-        let pool = match id {
-            PoolId::Named { pool, .. } => pool,
-            PoolId::Subnet(subnet) => {
+        let pool = match place {
+            Place::Named { pool, .. } => pool,
+            Place::Subnet(subnet) => {
                 let mirror = self.replica.read();
                 let Some(network) = mirror.network_with_subnet(subnet) else {
                     return Ok(Nothing {});
@@ -100,7 +105,7 @@ impl Driver {
                 }
             }
         };
-        let release = AddressRelease { pool, address };
+        let release = AddressRelease { pool, address, by };
         if let Err(error) = self.host.release_address(&release).await {
             // What no endpoint holds expires at the master by itself.
             tracing::debug!(%address, %error, "an address was not released");
@@ -116,10 +121,7 @@ fn gateway_of(network: &NetworkView, ipv6: bool, wish: Option<IpAddr>) -> Result
     let Some(subnet) = subnet_of(network, ipv6) else {
         return refused(format!("network {} has no IPv6 subnet", network.name));
     };
-    let gateway: Option<IpAddr> = match ipv6 {
-        false => network.gateway.map(Into::into),
-        true => network.ipv6_gateway.map(Into::into),
-    };
+    let gateway = gateway_address(network, ipv6);
     let answer = gateway.unwrap_or_else(|| subnet.network());
     match (wish, gateway) {
         (Some(wish), Some(gateway)) if wish != gateway => refused(format!(
@@ -133,6 +135,13 @@ fn gateway_of(network: &NetworkView, ipv6: bool, wish: Option<IpAddr>) -> Result
         _ => Ok(Address {
             address: format!("{answer}/{}", subnet.prefix_len()),
         }),
+    }
+}
+
+fn gateway_address(network: &NetworkView, ipv6: bool) -> Option<IpAddr> {
+    match ipv6 {
+        false => network.gateway.map(Into::into),
+        true => network.ipv6_gateway.map(Into::into),
     }
 }
 

@@ -49,6 +49,8 @@ pub(super) struct Memory {
     pub(super) sandboxes: BTreeMap<String, BTreeSet<String>>,
     /// By subnet: pools asked for by name, for which no network has been made yet.
     pub(super) named_pools: BTreeMap<IpNet, PoolRef>,
+    /// By subnet: the life of the manager's allocator that has asked for the pool last.
+    pub(super) swarm_pools: BTreeMap<IpNet, String>,
     /// Networks of the engine that stand for nothing any more.
     pub(super) unbound: BTreeSet<String>,
 }
@@ -116,12 +118,21 @@ impl Driver {
         orphans.replaceable(&mirror, &self.host_name, pool, wish, &departing)
     }
 
-    /// The pool that options name, `default` being the tenant that goes without saying;
-    /// none when they name nothing of ours.
+    /// The pool that options name, `default` being the tenant that goes without saying, or
+    /// that has the tag they give; none when they name nothing of ours.
     pub(super) async fn named<'a>(
         &self,
         option: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<Option<PoolRef>, Error> {
+        if let Some(tag) = option("contiv-tag") {
+            let found = self.find(|mirror| mirror.tagged(tag)).await;
+            return found.map(Some).ok_or_else(|| {
+                Error::Refused(format!(
+                    "no group and no network has the tag {tag:?}; see `netctl group inspect` for \
+                     tags"
+                ))
+            });
+        }
         let tenant = option("tenant");
         let (network, group) = (option("network"), option("group").map(str::to_owned));
         let tenant_name = tenant.unwrap_or(DEFAULT_TENANT).to_owned();

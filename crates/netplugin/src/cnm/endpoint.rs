@@ -59,6 +59,7 @@ impl Driver {
             ipv6: ipv6(&request.interface.address_ipv6)?,
             mac: mac(&request.interface.mac_address)?,
             replaces: None,
+            of_swarm: binding.swarm.is_some(),
         };
         // Armed until the endpoint is whole; the engine's time-out drops this future.
         let mut undo = Undo {

@@ -18,7 +18,7 @@ use ipnet::IpNet;
 
 use super::Driver;
 use super::address::address;
-use super::pool::{subnet, subnet_of};
+use super::pool::{is_known, subnet, subnet_of};
 use super::wire::{CreateNetwork, GENERIC, INTERNAL, IpamData, NetworkRef, Nothing, user_option};
 use crate::error::Error;
 use crate::mirror::DEFAULT_TENANT;
@@ -33,7 +33,7 @@ impl Driver {
             return Err(Error::Refused("NetworkID is missing".into()));
         }
         refuse_what_is_not_kept(&request)?;
-        let subnets = subnets(&request)?;
+        let subnets = subnets(&request.ipv4_data, &request.ipv6_data)?;
         let (pool, made) = match self
             .named(|name| user_option(&request.options, name))
             .await?
@@ -42,7 +42,10 @@ impl Driver {
                 self.check_pools(&pool, &subnets).await?;
                 (pool, false)
             }
-            None => self.by_subnet(&request, &subnets).await?,
+            None => {
+                let data = (&request.ipv4_data[..], &request.ipv6_data[..]);
+                self.by_subnet(id, data, &subnets).await?
+            }
         };
         let binding = DockerNetwork {
             id: id.clone(),
@@ -51,13 +54,11 @@ impl Driver {
             network: pool.network,
             group: pool.group,
             aux_addresses: aux_addresses(&request)?,
+            swarm: None,
         };
         if let Err(error) = self.bind(&binding).await {
             if made {
-                let key = format!("{}:{}", binding.tenant, binding.network);
-                if let Err(error) = self.client.delete::<Network>(&key).await {
-                    tracing::warn!(network = key, %error, "a network without use is left over");
-                }
+                self.unmake(&binding).await;
             }
             return Err(error);
         }
@@ -107,9 +108,17 @@ impl Driver {
         Ok(Nothing {})
     }
 
+    /// Removes a network that was made for what has failed.
+    pub(super) async fn unmake(&self, binding: &DockerNetwork) {
+        let key = format!("{}:{}", binding.tenant, binding.network);
+        if let Err(error) = self.client.delete::<Network>(&key).await {
+            tracing::warn!(network = key, %error, "a network without use is left over");
+        }
+    }
+
     /// Has the master remember it. What a Docker network stands for never changes: containers
     /// may be in it already.
-    async fn bind(&self, binding: &DockerNetwork) -> Result<(), Error> {
+    pub(super) async fn bind(&self, binding: &DockerNetwork) -> Result<(), Error> {
         let known = self.binding(&binding.id).await?;
         let means = |b: &DockerNetwork| (b.tenant.clone(), b.network.clone(), b.group.clone());
         if let Some(known) = known.filter(|known| means(known) != means(binding)) {
@@ -123,7 +132,7 @@ impl Driver {
         Ok(())
     }
 
-    async fn check_pools(&self, pool: &PoolRef, subnets: &[IpNet]) -> Result<(), Error> {
+    pub(super) async fn check_pools(&self, pool: &PoolRef, subnets: &[IpNet]) -> Result<(), Error> {
         let network = self.usable_network(pool).await?;
         let ours: Vec<IpNet> = [false, true]
             .into_iter()
@@ -147,9 +156,10 @@ impl Driver {
     }
 
     /// The network of tenant `default` that has the subnets, and whether it was made now.
-    async fn by_subnet(
+    pub(super) async fn by_subnet(
         &self,
-        request: &CreateNetwork,
+        docker_id: &str,
+        (ipv4_data, ipv6_data): (&[IpamData], &[IpamData]),
         subnets: &[IpNet],
     ) -> Result<(PoolRef, bool), Error> {
         let asked = subnets
@@ -174,20 +184,16 @@ impl Driver {
             self.check_pools(&pool, subnets).await?;
             return Ok((pool, false));
         }
-        let name = automatic_name(&request.network_id);
+        let name = automatic_name(docker_id);
         let network = Network {
             tenant_name: DEFAULT_TENANT.into(),
             network_name: name.clone(),
             nw_type: "data".into(),
             encap: "vxlan".into(),
-            subnet: one(&request.ipv4_data)?
-                .map(|d| d.pool.clone())
-                .unwrap_or_default(),
-            gateway: gateway(one(&request.ipv4_data)?)?,
-            ipv6_subnet: one(&request.ipv6_data)?
-                .map(|d| d.pool.clone())
-                .unwrap_or_default(),
-            ipv6_gateway: gateway(one(&request.ipv6_data)?)?,
+            subnet: one(ipv4_data)?.map(|d| d.pool.clone()).unwrap_or_default(),
+            gateway: gateway(one(ipv4_data)?)?,
+            ipv6_subnet: one(ipv6_data)?.map(|d| d.pool.clone()).unwrap_or_default(),
+            ipv6_gateway: gateway(one(ipv6_data)?)?,
             ..Network::default()
         };
         self.client.put(&network).await?;
@@ -233,15 +239,12 @@ fn refuse_what_is_not_kept(request: &CreateNetwork) -> Result<(), Error> {
         .options
         .get(GENERIC)
         .and_then(|generic| generic.as_object());
-    let strange = options.into_iter().flat_map(|o| o.keys()).find(|name| {
-        // The engine's own settings travel in the same place.
-        !["tenant", "network", "group"].contains(&name.as_str())
-            && !name.starts_with("com.docker.network.enable_")
-    });
+    let mut names = options.into_iter().flat_map(|o| o.keys());
+    let strange = names.find(|name| !is_known(name));
     match strange {
         None => Ok(()),
         Some(name) => Err(Error::Refused(format!(
-            "option {name:?} means nothing to Contiv; it knows tenant, network and group"
+            "option {name:?} means nothing to Contiv; it knows tenant, network, group and contiv-tag"
         ))),
     }
 }
@@ -259,8 +262,8 @@ fn differ(asked: &PoolRef) -> Error {
     ))
 }
 
-fn subnets(request: &CreateNetwork) -> Result<Vec<IpNet>, Error> {
-    let data = [one(&request.ipv4_data)?, one(&request.ipv6_data)?];
+pub(super) fn subnets(ipv4_data: &[IpamData], ipv6_data: &[IpamData]) -> Result<Vec<IpNet>, Error> {
+    let data = [one(ipv4_data)?, one(ipv6_data)?];
     let subnets: Vec<IpNet> = data
         .into_iter()
         .flatten()

@@ -9,18 +9,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use contiv_model::agent::{NetworkView, PoolRef};
+use contiv_model::agent::{Asker, NetworkView, PoolRef};
 use ipnet::IpNet;
 
 use super::Driver;
 use super::driver::unknown;
-use super::pool_id::PoolId;
-use super::wire::{Pool, RequestPool};
+use super::pool_id::{Place, PoolId};
+use super::wire::{ADDRESS_TYPE, Pool, RequestPool};
+use super::{MANAGERS, Scope};
 use crate::error::Error;
 
 impl Driver {
-    pub(super) async fn request_pool(self: Arc<Self>, request: RequestPool) -> Result<Pool, Error> {
+    pub(super) async fn request_pool(
+        self: Arc<Self>,
+        request: RequestPool,
+        scope: Scope,
+    ) -> Result<Pool, Error> {
         refuse_unknown_options(&request.options)?;
         if !request.sub_pool.is_empty() {
             return Err(Error::Refused(
@@ -32,6 +38,11 @@ impl Driver {
         let wish = match request.pool.as_str() {
             "" => None,
             text => Some(subnet(text)?),
+        };
+        let by = match (scope, request.address_space.as_str()) {
+            (Scope::Local, _) => Asker::Engine,
+            (Scope::Swarm, MANAGERS) => Asker::Manager { life: new_life() },
+            (Scope::Swarm, _) => Asker::Node,
         };
         let option = |name: &str| request.options.get(name).map(String::as_str);
         let Some(pool) = self
@@ -45,9 +56,10 @@ impl Driver {
                         .into(),
                 )
             })?;
-            self.memory().named_pools.remove(&subnet);
+            self.remember(subnet, None, &by);
+            let place = Place::Subnet(subnet);
             return Ok(Pool {
-                pool_id: PoolId::Subnet(subnet).to_string(),
+                pool_id: PoolId { place, by }.to_string(),
                 pool: subnet,
             });
         };
@@ -58,23 +70,38 @@ impl Driver {
                 pool.network, pool.tenant
             ))
         })?;
-        if wish != Some(subnet) {
+        // A manager takes the pool that it is given.
+        let left_open = wish.is_none() && matches!(by, Asker::Manager { .. });
+        if wish != Some(subnet) && !left_open {
             let wish = wish.map(|wish| format!(", not {wish}")).unwrap_or_default();
             return Err(Error::Refused(format!(
                 "network {} of tenant {} has subnet {subnet}{wish}: give --subnet {subnet}",
                 pool.network, pool.tenant
             )));
         }
-        self.memory().named_pools.insert(subnet, pool.clone());
-        let pool_id = PoolId::Named {
+        self.remember(subnet, Some(&pool), &by);
+        let place = Place::Named {
             pool,
             ipv6: request.v6,
-        }
-        .to_string();
+        };
         Ok(Pool {
-            pool_id,
+            pool_id: PoolId { place, by }.to_string(),
             pool: subnet,
         })
+    }
+
+    /// Keeps what a pool was asked for until its network is made.
+    fn remember(&self, subnet: IpNet, pool: Option<&PoolRef>, by: &Asker) {
+        let mut memory = self.memory();
+        if let Asker::Manager { life } = by {
+            memory.swarm_pools.insert(subnet, life.clone());
+        }
+        match pool {
+            // A node's network is its manager's, and says nothing on its own.
+            _ if *by == Asker::Node => {}
+            Some(pool) => drop(memory.named_pools.insert(subnet, pool.clone())),
+            None => drop(memory.named_pools.remove(&subnet)),
+        }
     }
 
     /// The network of a pool, if containers may be attached to it.
@@ -115,12 +142,25 @@ pub(super) fn subnet(text: &str) -> Result<IpNet, Error> {
     parsed.map_err(|_| Error::Refused(format!("{text:?} is not a subnet such as 10.1.2.0/24")))
 }
 
-fn refuse_unknown_options(options: &BTreeMap<String, String>) -> Result<(), Error> {
-    let known = ["tenant", "network", "group"];
-    match options.keys().find(|name| !known.contains(&name.as_str())) {
+/// Whether an option is one of ours, or one that engines add to their own calls.
+pub(super) fn is_known(option: &str) -> bool {
+    ["tenant", "network", "group", "contiv-tag", ADDRESS_TYPE].contains(&option)
+        || option.starts_with("com.docker.network.")
+}
+
+/// Unlike any other, also of another host.
+fn new_life() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let nanos = now.unwrap_or_default().as_nanos();
+    format!("{nanos:x}-{:x}", std::process::id())
+}
+
+pub(super) fn refuse_unknown_options(options: &BTreeMap<String, String>) -> Result<(), Error> {
+    match options.keys().find(|name| !is_known(name)) {
         None => Ok(()),
         Some(name) => Err(Error::Refused(format!(
-            "IPAM option {name:?} means nothing to Contiv; it knows tenant, network and group"
+            "option {name:?} means nothing to Contiv; it knows tenant, network, group and \
+             contiv-tag"
         ))),
     }
 }

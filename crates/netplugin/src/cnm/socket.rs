@@ -21,8 +21,15 @@ pub struct PluginSocket {
 impl PluginSocket {
     /// Binds `DIRECTORY/NAME.sock`, in the place of whatever an earlier run left there.
     pub fn bind(directory: &Path, name: &str) -> Result<PluginSocket, Error> {
-        let path = directory.join(format!("{name}.sock"));
-        let beside = directory.join(format!(".{name}.sock.{}", std::process::id()));
+        PluginSocket::at(&directory.join(format!("{name}.sock")))
+    }
+
+    /// Binds `path`, as [`PluginSocket::bind`] does.
+    pub fn at(path: &Path) -> Result<PluginSocket, Error> {
+        let path = path.to_owned();
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let beside = directory.join(format!(".{name}.{}", std::process::id()));
         fs::create_dir_all(directory)
             .map_err(Error::io(format!("cannot make {}", directory.display())))?;
         let failed = || format!("cannot listen at {}", path.display());

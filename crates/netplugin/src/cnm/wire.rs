@@ -30,7 +30,7 @@ pub(crate) struct Implements {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct NetworkCapabilities {
-    /// The engine's own store holds the network, not the swarm's.
+    /// Whether the engine's own store holds the network, or the swarm's.
     pub(crate) scope: &'static str,
     pub(crate) connectivity_scope: &'static str,
 }
@@ -46,6 +46,27 @@ pub(crate) struct CreateNetwork {
     pub(crate) ipv4_data: Vec<IpamData>,
     #[serde(rename = "IPv6Data", deserialize_with = "nullable")]
     pub(crate) ipv6_data: Vec<IpamData>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct AllocateNetwork {
+    #[serde(rename = "NetworkID")]
+    pub(crate) network_id: String,
+    /// The user's (`-o`), on their own.
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) options: BTreeMap<String, String>,
+    #[serde(rename = "IPv4Data", deserialize_with = "nullable")]
+    pub(crate) ipv4_data: Vec<IpamData>,
+    #[serde(rename = "IPv6Data", deserialize_with = "nullable")]
+    pub(crate) ipv6_data: Vec<IpamData>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Allocated {
+    /// What the nodes' drivers are told.
+    pub(crate) options: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -152,6 +173,8 @@ pub(crate) struct AddressSpaces {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct RequestPool {
+    /// Which of ours it is, see [`AddressSpaces`].
+    pub(crate) address_space: String,
     pub(crate) pool: String,
     pub(crate) sub_pool: String,
     #[serde(deserialize_with = "nullable")]

@@ -238,7 +238,7 @@ impl Follower {
             );
             let networks = mirror
                 .docker_networks()
-                .filter(|d| d.host == self.host_name);
+                .filter(|d| d.host == self.host_name || d.swarm.is_some());
             (
                 ripe,
                 networks.map(|d| d.id.clone()).collect::<BTreeSet<_>>(),

@@ -89,6 +89,7 @@ pub(crate) fn plan(mirror: &Mirror, engine: &[EngineNetwork], host: &str, driver
             network: pool.network,
             group: pool.group,
             aux_addresses: Vec::new(),
+            swarm: None,
         }));
     }
     let existing: BTreeSet<&str> = engine.iter().map(|n| n.id.as_str()).collect();

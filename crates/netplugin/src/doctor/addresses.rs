@@ -74,6 +74,7 @@ mod tests {
             gateway: None,
             ipv6_subnet: None,
             ipv6_gateway: None,
+            network_tag: String::new(),
         }
     }
 

@@ -96,6 +96,7 @@ pub(crate) fn desired(mirror: &Mirror, around: &Surroundings) -> Wanted {
             mtu: mtu(network, around.mtu),
             vni: vni(network),
             unreachable_from_host: overlap.is_some(),
+            refuses: in_swarm(mirror, network),
         };
         wanted.desired.networks.insert(network.number, spec);
     }
@@ -108,6 +109,13 @@ pub(crate) fn desired(mirror: &Mirror, around: &Surroundings) -> Wanted {
         }
     }
     wanted
+}
+
+/// Whether a network of some Swarm stands for the network or a group of it.
+fn in_swarm(mirror: &Mirror, network: &NetworkView) -> bool {
+    let swarms = mirror.docker_networks().filter(|d| d.swarm.is_some());
+    let mut of = swarms.map(|d| (d.tenant.as_str(), d.network.as_str()));
+    of.any(|of| of == (network.tenant.as_str(), network.name.as_str()))
 }
 
 /// What an object lacks in the kernel, as a problem of the object.

@@ -27,6 +27,7 @@ pub(crate) fn network(tenant: &str, name: &str, number: u32, subnet: &str) -> Ho
         gateway: None,
         ipv6_subnet: None,
         ipv6_gateway: None,
+        network_tag: String::new(),
     })
 }
 
@@ -37,6 +38,7 @@ pub(crate) fn group(tenant: &str, name: &str, number: u32, network: &str) -> Hos
         name: name.into(),
         number,
         network: network.into(),
+        group_tag: String::new(),
         policies: vec!["p".into()],
         default_action_in: DefaultAction::Allow,
         default_action_out: DefaultAction::Allow,

@@ -13,7 +13,7 @@ use contiv_client::{Client, Timeouts};
 use contiv_testbed::{Daemon, Host, Reply, bin, wait_for};
 use netplugin::{
     Departures, Driver, Introduction, Listener, Metrics, Observed, Outcome, PluginSocket,
-    Reconciler, Relay, Replica, Reporter, SharedPlane, router,
+    Reconciler, Relay, Replica, Reporter, Scope, SharedPlane, router,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -354,7 +354,7 @@ async fn run(
     let mut driver = Driver::new(HOST, client, shared.0, plane.clone(), shared.1, metrics).unwrap();
     driver.limit = patience;
     let socket = PluginSocket::bind(&sockets, "netplugin").unwrap();
-    let serving = axum::serve(socket.listener, router(Arc::new(driver)))
+    let serving = axum::serve(socket.listener, router(Arc::new(driver), Scope::Local))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     let hearing = async {
         while !replica.read().is_complete() {

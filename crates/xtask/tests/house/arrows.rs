@@ -52,6 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "netctl",
         &["contiv-model", "contiv-client", "contiv-identity"],
     ),
+    ("contiv-plugin", &[]),
     // The proof stands beside the product: nothing of the product may use it.
     ("contiv-testbed", &[]),
     (

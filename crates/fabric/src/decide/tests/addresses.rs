@@ -28,6 +28,7 @@ fn wish(address: Option<&str>, group: Option<&str>) -> EndpointRequest {
         ipv6: None,
         mac: None,
         replaces: None,
+        of_swarm: false,
     }
 }
 
@@ -51,6 +52,7 @@ fn ask(world: &mut World, host: &str, address: Option<&str>) -> Result<String, R
         pool: pool(None),
         ipv6: false,
         address: address.map(|a| a.parse().unwrap()),
+        by: Default::default(),
     };
     let decision = crate::request_address(&world.image, world.time, host, &request)?;
     world.commit(decision.transaction).unwrap();
@@ -62,6 +64,7 @@ fn free(world: &mut World, host: &str, address: &str) {
     let release = AddressRelease {
         pool: pool(None),
         address: address.parse().unwrap(),
+        by: Default::default(),
     };
     let released = crate::release_address(&world.image, host, &release);
     world.grant(released);
@@ -268,6 +271,7 @@ fn gateways_and_auxiliary_addresses_are_held() {
         network: "m".into(),
         group: None,
         aux_addresses: vec![address.parse::<IpAddr>().unwrap()],
+        swarm: None,
     };
     for taken in ["10.2.0.1", "10.3.0.1", "10.2.0.7"] {
         let refusal = crate::put_docker_network(&world.image, &binding(taken)).unwrap_err();

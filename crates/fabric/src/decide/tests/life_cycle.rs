@@ -127,8 +127,9 @@ fn used(state: &AddressState, number: u64) -> Use {
             host,
         } => Use::Auxiliary(docker_network, host),
         AddressState::Tentative { host, since } => Use::Tentative(host, since),
-        AddressState::Bound { endpoint, host } => Use::Bound(endpoint, host),
+        AddressState::Bound { endpoint, host, .. } => Use::Bound(endpoint, host),
         AddressState::Draining { awaited, .. } => Use::Draining(awaited, number),
+        AddressState::Reserved(_) => unreachable!("no Swarm is in this model"),
     }
 }
 

@@ -21,6 +21,7 @@ fn the_ten_thousandth_grant_relies_on_three_keys_as_the_first_does() {
             ipv6: None,
             mac: None,
             replaces: None,
+            of_swarm: false,
         };
         let id = format!("{id:064}");
         let made = crate::put_endpoint(&world.image, 1, "h1", &id, &request);
@@ -30,6 +31,7 @@ fn the_ten_thousandth_grant_relies_on_three_keys_as_the_first_does() {
         pool,
         ipv6: false,
         address: None,
+        by: Default::default(),
     };
     let next = crate::request_address(&world.image, 1, "h1", &request).unwrap();
     assert_eq!(next.answer.address.to_string(), "10.0.39.17");

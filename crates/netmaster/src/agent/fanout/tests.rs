@@ -28,6 +28,7 @@ async fn endpoint(ledger: &Ledger, host: &str, id: &str) {
         ipv6: None,
         mac: None,
         replaces: None,
+        of_swarm: false,
     };
     let decide = |image: &_| fabric::put_endpoint(image, 1, host, id, &request);
     ledger.decide(decide).await.unwrap();

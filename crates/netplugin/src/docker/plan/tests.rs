@@ -35,6 +35,7 @@ fn bound(id: &str, tenant: &str, network: &str) -> HostObject {
         network: network.into(),
         group: None,
         aux_addresses: Vec::new(),
+        swarm: None,
     })
 }
 

@@ -1,0 +1,147 @@
+//! Services on Contiv's networks, from their creation to the last address.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use contiv_testbed::{BUSYBOX_IMAGE, wait_for};
+
+use crate::stage::{Result, SOON, Swarm, Task};
+
+/// Every task reaches every other one by its address, whatever hosts they are on.
+fn all_reach_each_other(tasks: &[Task]) -> Result<()> {
+    for from in tasks {
+        for to in tasks.iter().filter(|to| to.ip != from.ip) {
+            let what = format!("{} of {} to {} of {}", from.ip, from.host, to.ip, to.host);
+            wait_for(Duration::from_secs(5), &what, || {
+                let pings = from.netns.ping(to.ip, 1)?;
+                ensure!(pings.all(), "{pings:?}");
+                Ok(())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn hosts(tasks: &[Task]) -> BTreeSet<usize> {
+    tasks.iter().map(|task| task.host).collect()
+}
+
+fn ips(tasks: &[Task]) -> BTreeSet<IpAddr> {
+    tasks.iter().map(|task| task.ip).collect()
+}
+
+fn ids(tasks: &[Task]) -> BTreeSet<String> {
+    let ids = tasks.iter().map(|task| task.container.id.clone());
+    ids.collect()
+}
+
+#[test]
+fn services_come_and_go_with_their_addresses() -> Result<()> {
+    let mut swarm = Swarm::start()?;
+    swarm.netctl("net create one -s 10.1.0.0/24 -g 10.1.0.254")?;
+    swarm.netctl("policy create guard")?;
+    swarm.netctl("policy rule-add guard 1 -d in -l tcp -P 8001 -j deny")?;
+    swarm.netctl("group create one web -p guard")?;
+    swarm.network("swarm-web", "web.default")?;
+
+    in_dnsrr(&swarm)?;
+    swarm.docker("service rm web")?;
+    swarm.until_free()?;
+
+    in_vip(&mut swarm)?;
+    swarm.until_free()?;
+
+    without_agent(&mut swarm)?;
+    swarm.until_free()?;
+    swarm.docker("network rm swarm-web")?;
+    swarm.netctl("group rm web").map(drop)
+}
+
+fn in_dnsrr(swarm: &Swarm) -> Result<()> {
+    swarm.service("web", "swarm-web", "--endpoint-mode dnsrr --replicas 4")?;
+    let tasks = swarm.until_tasks("web", "swarm-web", 4)?;
+    ensure!(hosts(&tasks).len() == 2 && ips(&tasks).len() == 4);
+    all_reach_each_other(&tasks)?;
+    the_policy_of_the_group_holds(&tasks)?;
+
+    swarm.docker("service scale --detach web=6")?;
+    all_reach_each_other(&swarm.until_tasks("web", "swarm-web", 6)?)?;
+    swarm.docker("service scale --detach web=2")?;
+    let before = ids(&swarm.until_tasks("web", "swarm-web", 2)?);
+    swarm.docker("service update --detach --force --update-delay 0s web")?;
+    wait_for(SOON, "other tasks in the place of both", || {
+        let tasks = swarm.tasks("web", "swarm-web")?;
+        ensure!(tasks.len() == 2 && ids(&tasks).is_disjoint(&before));
+        Ok(())
+    })?;
+
+    let name = swarm.cluster.nodes[1].host.name().to_owned();
+    swarm.docker(&format!("node update --availability drain {name}"))?;
+    wait_for(SOON, "all tasks to be on one host", || {
+        let tasks = swarm.tasks("web", "swarm-web")?;
+        ensure!(tasks.len() == 2 && hosts(&tasks) == [0].into());
+        all_reach_each_other(&tasks)
+    })?;
+    swarm.docker(&format!("node update --availability active {name}"))?;
+    Ok(())
+}
+
+fn the_policy_of_the_group_holds(tasks: &[Task]) -> Result<()> {
+    let to = &tasks[0];
+    let _open = to.netns.tcp_echo((to.ip, 8000).into())?;
+    let _shut = to.netns.tcp_echo((to.ip, 8001).into())?;
+    for from in &tasks[1..] {
+        let within = Duration::from_secs(1);
+        let (open, shut) = ((to.ip, 8000).into(), (to.ip, 8001).into());
+        from.netns.tcp_open(open, within).context("port 8000")?;
+        ensure!(from.netns.tcp_open(shut, within).is_err(), "port 8001");
+    }
+    Ok(())
+}
+
+/// What a Swarm balances is refused, since nothing does it; its address is no other's.
+fn in_vip(swarm: &mut Swarm) -> Result<()> {
+    swarm.service("vip", "swarm-web", "--replicas 2")?;
+    let tasks = swarm.until_tasks("vip", "swarm-web", 2)?;
+    let format = "{{range .Endpoint.VirtualIPs}}{{.Addr}}{{end}}";
+    let vip = swarm.docker(&format!("service inspect vip --format {format}"))?;
+    let vip = vip.split('/').next().unwrap_or_default();
+    let vip: IpAddr = vip.parse().with_context(|| format!("{vip:?}"))?;
+    ensure!(!ips(&tasks).contains(&vip));
+    ensure!(swarm.addresses()?[&vip] == "reserved");
+    for task in &tasks {
+        let started = Instant::now();
+        let refused = task.netns.tcp_open((vip, 80).into(), Duration::from_secs(3));
+        let error = refused.err().context("somebody serves the service")?;
+        let took = started.elapsed();
+        ensure!(took < Duration::from_secs(1), "{took:?}: {error:#}");
+        ensure!(format!("{error:#}").contains("refused"), "{error:#}");
+    }
+    // Whoever wants the address for himself does not get it.
+    let line = format!("run -d --network swarm-web --ip {vip} {BUSYBOX_IMAGE} true");
+    ensure!(swarm.docker(&line).is_err(), "the service's address is given");
+
+    // The manager that starts reserves what it has, and nothing twice.
+    let before = swarm.addresses()?;
+    swarm.cluster.nodes[0].engine.restart()?;
+    swarm.until_tasks("vip", "swarm-web", 2)?;
+    ensure!(swarm.addresses()?.get(&vip).is_some_and(|s| s == "reserved"), "{before:?}");
+    swarm.docker("service scale --detach vip=4")?;
+    let tasks = swarm.until_tasks("vip", "swarm-web", 4)?;
+    ensure!(ips(&tasks).len() == 4 && !ips(&tasks).contains(&vip));
+    swarm.docker("service rm vip").map(drop)
+}
+
+/// A call that finds no agent fails soon, and says why.
+fn without_agent(swarm: &mut Swarm) -> Result<()> {
+    swarm.cluster.nodes[0].kill_agent();
+    let started = Instant::now();
+    let line = format!("run --rm --network swarm-web {BUSYBOX_IMAGE} true");
+    let refused = swarm.docker(&line).err().context("there is no agent")?;
+    let took = started.elapsed();
+    eprintln!("{took:?}: {refused:#}");
+    swarm.cluster.start_agent(0)?;
+    swarm.docker(&line).map(drop)
+}

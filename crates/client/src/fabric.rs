@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use contiv_model::agent::{ObjectRef, Problem, Revision};
+use contiv_model::doctor::{Diagnosis, DoctorRequest};
 use contiv_model::manifest::{AppliedPlan, Apply};
 use contiv_model::reach::{MatrixRequest, PolicyDiff, PolicyMatrix, Trace, TraceRequest};
 use serde::{Deserialize, Serialize};
@@ -135,6 +136,11 @@ impl Client {
     /// Why a connection is allowed or denied.
     pub async fn trace(&self, request: &TraceRequest) -> Result<Trace, Error> {
         self.post_json("/api/v1/trace/", request).await
+    }
+
+    /// What is not well, and what helps.
+    pub async fn doctor(&self, request: &DoctorRequest) -> Result<Diagnosis, Error> {
+        self.post_json("/api/v1/doctor/", request).await
     }
 
     /// Who may reach whom on a port.

@@ -10,7 +10,7 @@
 //! - [`snapshot`] is what a host is to know, [`change`] the difference that commits
 //!   make to it: `snapshot(before) + change = snapshot(after)`.
 //! - [`oper`] is what inspect documents say, from the image and from [`HostReports`].
-//! - [`reach`] is who may reach whom, and why.
+//! - [`reach`] is who may reach whom, and why; [`doctor`] what is not well.
 //!
 //! No clock, no chance, no I/O: uids, times and what hosts report are arguments. A
 //! transaction compares every key that its decision relied on, so a decision on an
@@ -21,6 +21,7 @@
 
 mod decide;
 mod decision;
+pub mod doctor;
 mod error;
 pub mod identity;
 mod image;
@@ -39,9 +40,9 @@ pub use decide::{
     Join, Presets, adopted, adoption, apply, bootstrap, collect_boots, collect_host, collect_rest,
     delete_docker_network, delete_endpoint, delete_global, delete_group, delete_network,
     delete_policy, delete_rule, delete_tenant, drop_lease, end_adoption, expel, expire, fence,
-    forsake, found_admin, found_authority, hear_host, hold_lease, join, put_docker_network, put_endpoint,
-    put_global, put_group, put_network, put_policy, put_rule, put_tenant, put_token, register_host,
-    release_address, request_address, rotate_admin, settle,
+    forsake, found_admin, found_authority, hear_host, hold_lease, join, mend, put_docker_network,
+    put_endpoint, put_global, put_group, put_network, put_policy, put_rule, put_tenant, put_token,
+    register_host, release_address, request_address, rotate_admin, settle,
 };
 pub use decision::{Decided, Decision};
 pub use error::Error;

@@ -10,8 +10,8 @@ use contiv_client::Client;
 
 use crate::access::AccessFlags;
 use crate::command::{
-    apply, completion, endpoint, events, global, group, host, ipam, login, network, policy, tenant,
-    trace, version, wait,
+    apply, completion, doctor, endpoint, events, global, group, host, ipam, login, network, policy,
+    tenant, trace, version, wait,
 };
 use crate::failure::{Exit, Failure};
 use crate::session::Session;
@@ -60,6 +60,8 @@ enum Command {
     Policy(policy::Policy),
     /// Tell step by step why a connection is allowed or denied.
     Trace(trace::TraceFlags),
+    /// Examine the fabric, its hosts and the ways between them, and say what helps.
+    Doctor(doctor::Doctor),
     /// Show what happened to packets and connections, and follow it.
     Events(events::Events),
     /// Show and change the settings of the whole fabric.
@@ -144,6 +146,7 @@ impl Command {
             Command::Host(host) => host.run(client, session).await,
             Command::Policy(policy) => policy.run(client, session).await,
             Command::Trace(trace) => trace.run(client, session).await,
+            Command::Doctor(doctor) => doctor.run(client, session).await,
             Command::Events(events) => events.run(client, session).await,
             Command::Global(global) => global.run(client, session).await,
             Command::Ipam(ipam) => ipam.run(client, session).await,

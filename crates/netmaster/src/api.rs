@@ -5,6 +5,7 @@
 //! | `/api/v1/<objects>/<key>/`, `/api/v1/inspect/…` | `object` |
 //! | `/api/v1/apply/` | `apply` |
 //! | `/api/v1/{trace,matrix,diff}/` | `reach` |
+//! | `/api/v1/doctor/` | `doctor` |
 //! | `/api/v1/hosts/` | `hosts` |
 //! | `/api/v1/{endpoints,addresses}/` | `fabric` |
 //! | `/api/v1/hits/` | `hits` |
@@ -19,6 +20,7 @@
 mod answer;
 mod apply;
 mod body;
+mod doctor;
 mod events;
 mod fabric;
 mod hits;
@@ -88,6 +90,7 @@ pub(crate) fn routes() -> Router<Shared> {
     let router = fabric::routes(router);
     let router = hosts::routes(router);
     let router = reach::routes(router);
+    let router = doctor::routes(router);
     let router = service::routes(router);
     let router = tokens::routes(router);
     let router = hits::routes(router);

@@ -131,7 +131,8 @@ fn filter(query: &HashMap<String, String>) -> Result<Filter, Problem> {
     let kind = text("kind").map(|name| {
         let known = EventKind::from_name(&name);
         known.ok_or_else(|| {
-            let message = format!("{name:?} is no kind of events: drop, log, staged or lost");
+            let message =
+                format!("{name:?} is no kind of events: drop, log, staged, repair or lost");
             Problem::bad_request("kind", message)
         })
     });

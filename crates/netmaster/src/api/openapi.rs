@@ -2,6 +2,7 @@
 
 use axum::Router;
 mod changes;
+mod doctor;
 mod facts;
 mod identity;
 mod objects;
@@ -18,6 +19,7 @@ use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, P
 
 use super::{Shared, both};
 use changes::changes;
+use doctor::doctor;
 use facts::facts;
 use identity::{identity, requirements, scheme};
 use objects::of;
@@ -54,6 +56,7 @@ fn describe() -> OpenApi {
     facts(&mut schemas, &mut paths);
     told(&mut schemas, &mut paths);
     reach(&mut schemas, &mut paths);
+    doctor(&mut schemas, &mut paths);
     identity(&mut schemas, &mut paths);
     component::<ApiError>(&mut schemas);
     let info = InfoBuilder::new()

@@ -10,7 +10,7 @@ use super::parts::{Schemas, answer, component, get_operation, list, query, refus
 
 const ASKED: [(&str, &str); 5] = [
     ("tenant", "Only events of this tenant."),
-    ("kind", "Only `drop`, `log` or `staged`."),
+    ("kind", "Only `drop`, `log`, `staged` or `repair`."),
     ("host", "Only events that happened on this host."),
     (
         "endpoint",

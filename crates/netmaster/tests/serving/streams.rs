@@ -205,4 +205,13 @@ async fn an_agent_of_another_age_is_told_so() {
         (refused.status, &refused.body["field"]),
         (409, &json!("streamVersion"))
     );
+    for part in ["version 99", "this master version 1", "masters first"] {
+        let why = refused.body.to_string();
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    // One that speaks an earlier version, too, is welcome.
+    let register = json!({"streamVersion": 2, "oldestStreamVersion": 1, "agentVersion": "9",
+        "bootId": "b", "taken": [], "later": {}});
+    let welcome = master.post("/agent/v1/hosts/h/register", &register);
+    assert_eq!(welcome.status, 200, "{}", welcome.body);
 }

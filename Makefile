@@ -1,7 +1,7 @@
 # Thin on purpose: what each target does is in crates/xtask, a file for each.
 XTASK := cargo run --quiet --package xtask --
 
-.PHONY: demo up down setup test test-all test-kernels schemathesis fuzz bench fmt lint install uninstall
+.PHONY: demo up down setup test test-all test-kernels schemathesis fuzz sim bench fmt lint install uninstall
 
 ## the tutorial, step by step, on this machine
 demo:
@@ -36,6 +36,10 @@ schemathesis:
 ## anything at all, thrown at parsers and tables
 fuzz:
 	$(XTASK) fuzz
+
+## clusters in virtual time, 20,000 seeds; `make sim SIM="--seed 7 --tell"` shows one
+sim:
+	cargo run --release --quiet --package contiv-simulation -- $(SIM)
 
 bench: setup
 	cargo run --release --quiet --package contiv-bench

@@ -275,6 +275,8 @@ impl Client {
                         preferred.store(index, Ordering::Relaxed);
                         return Ok(answer);
                     }
+                    // Its store may have done it, and not have said so.
+                    repeated = true;
                     unavailable = Some(answer);
                 }
                 Err(failure) => {

@@ -207,7 +207,7 @@ async fn restore(
 }
 
 /// Adds the hosts that are to be waited for; says how many there are.
-fn wait_for_hosts(entries: &mut BTreeMap<String, Bytes>, until: u64) -> anyhow::Result<usize> {
+pub fn wait_for_hosts(entries: &mut BTreeMap<String, Bytes>, until: u64) -> anyhow::Result<usize> {
     let entry = |(key, value): (&String, &Bytes)| contiv_store::Entry {
         key: key.clone(),
         value: value.clone(),

@@ -24,7 +24,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 enum Stage {
     InKernel,
     AtMaster,
-    Released,
+    /// In this epoch of the store. Another one, restored from a copy, may know it again.
+    Released(u64),
 }
 
 /// The endpoints that are to go, by id.
@@ -59,7 +60,13 @@ impl Departures {
     }
 
     /// Does the next steps for one endpoint, as far as they succeed.
-    pub async fn depart(&self, id: &str, plane: &SharedPlane, host: &HostClient) {
+    pub async fn depart(
+        &self,
+        id: &str,
+        plane: &SharedPlane,
+        host: &HostClient,
+        replica: &Replica,
+    ) {
         let stage = |departures: &Departures| departures.stages().get(id).copied();
         if stage(self) == Some(Stage::InKernel) {
             let endpoint = id.to_owned();
@@ -72,20 +79,29 @@ impl Departures {
             }
         }
         if stage(self) == Some(Stage::AtMaster) && !self.orphans.keeps(id) {
+            let epoch = replica.heard().epoch;
             match host.delete_endpoint(id).await {
                 Err(error) if !error.is_not_found() => {
                     tracing::warn!(endpoint = id, %error, "endpoint not released yet");
                 }
-                _ => self.reach(id, Stage::Released),
+                _ => self.reach(id, Stage::Released(epoch)),
             }
         }
     }
 
-    /// Forgets those that the mirror no longer holds either.
+    /// Forgets those that the mirror no longer holds either. What a restored store knows
+    /// again is released again.
     pub fn forget_released(&self, replica: &Replica) {
         let mirror = replica.read();
-        self.stages()
-            .retain(|id, stage| *stage != Stage::Released || mirror.endpoint(id).is_some());
+        let now = mirror.revision().epoch;
+        self.stages().retain(|id, stage| match *stage {
+            Stage::Released(_) if mirror.endpoint(id).is_none() => false,
+            Stage::Released(epoch) if epoch != now => {
+                *stage = Stage::AtMaster;
+                true
+            }
+            _ => true,
+        });
     }
 
     fn reach(&self, id: &str, stage: Stage) {
@@ -110,7 +126,7 @@ impl Departures {
         while !stop.is_cancelled() {
             self.forget_released(replica);
             for id in self.ids() {
-                self.depart(&id, &plane, &host).await;
+                self.depart(&id, &plane, &host, replica).await;
             }
             self.forget_released(replica);
             let idle = self.stages().is_empty();

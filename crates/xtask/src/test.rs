@@ -58,6 +58,7 @@ impl TestAll {
         let mut report = Report::default();
         self.test.suites(&mut report);
         report.run(&slow());
+        report.run(&simulation());
         report.task("REST under many random requests", 20, || {
             Schemathesis { examples: 200 }.run()
         });
@@ -101,6 +102,12 @@ fn stories() -> Suite {
 fn slow() -> Suite {
     let line = "test --workspace --no-fail-fast -- --ignored --test-threads=1";
     suite("slow tests", 60, line)
+}
+
+/// Clusters in virtual time, by many more seeds than every run has.
+fn simulation() -> Suite {
+    let line = "run --release --quiet -p contiv-simulation -- --seeds 20000";
+    suite("simulated clusters", 30, line)
 }
 
 /// A run of cargo with the words of `line`.

@@ -70,6 +70,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "contiv-e2e",
         &["contiv-testbed", "contiv-client", "contiv-model"],
     ),
+    (
+        "contiv-simulation",
+        &[
+            "contiv-client",
+            "contiv-datapath",
+            "contiv-fabric",
+            "contiv-model",
+            "contiv-policy",
+            "contiv-store",
+            "netmaster",
+            "netplugin",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

@@ -1,0 +1,95 @@
+//! A host: its kernel, its engine, and an agent that runs or not.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use contiv_model::agent::Revision;
+
+use crate::agent::Agent;
+use crate::engine::Engine;
+use crate::network::Network;
+use crate::plane::Kernel;
+
+/// A machine with containers on it.
+pub(crate) struct HostNode {
+    pub(crate) name: String,
+    number: u8,
+    masters: String,
+    network: Network,
+    pub(crate) kernel: Kernel,
+    pub(crate) engine: Engine,
+    pub(crate) agent: Option<Agent>,
+    /// The highest revision that the present agent was seen to have heard of.
+    pub(crate) seen: Revision,
+}
+
+/// An endpoint that no container has is abandoned after this time.
+pub(crate) const ABANDONED: Duration = Duration::from_secs(15);
+
+impl HostNode {
+    pub(crate) fn new(name: &str, number: u8, masters: &str, network: &Network) -> HostNode {
+        HostNode {
+            name: name.to_owned(),
+            number,
+            masters: masters.to_owned(),
+            network: network.clone(),
+            kernel: Kernel::default(),
+            engine: Engine::default(),
+            agent: None,
+            seen: Revision::default(),
+        }
+    }
+
+    /// Starts the agent; nothing happens if it runs.
+    pub(crate) fn start(&mut self) -> anyhow::Result<()> {
+        if self.agent.is_none() {
+            let (name, masters) = (&self.name, &self.masters);
+            let agent = Agent::start(name, self.number, masters, &self.network, &self.kernel)?;
+            self.agent = Some(agent);
+            self.seen = Revision::default();
+        }
+        Ok(())
+    }
+
+    /// What answers the engine, if the agent runs.
+    pub(crate) fn driver(&self) -> Option<axum::Router> {
+        Some(self.agent.as_ref()?.driver.clone())
+    }
+
+    /// Ends the agent; kernel and containers stay.
+    pub(crate) fn kill_agent(&mut self) {
+        self.agent = None;
+        // Its calls that are under way arrive nowhere.
+        drop(self.kernel.plane());
+        self.network.break_of(&self.name);
+    }
+
+    /// The machine starts anew, without an agent at first.
+    pub(crate) fn reboot(&mut self) {
+        self.kill_agent();
+        self.kernel.reboot();
+        self.engine.reboot();
+    }
+
+    /// Ends endpoints that no container has, as the agent does with what the engine tells.
+    pub(crate) fn collect(&self, candidates: &mut BTreeSet<String>) {
+        let Some(agent) = &self.agent else { return };
+        let held: BTreeSet<String> = self.engine.containers().into_keys().collect();
+        let known: BTreeSet<String> = {
+            let mirror = agent.replica.read();
+            let own = mirror.endpoints().filter(|e| e.host == self.name);
+            own.map(|e| e.id.clone()).collect()
+        };
+        let kernel: BTreeSet<String> = self.kernel.state().endpoints.keys().cloned().collect();
+        let abandoned: BTreeSet<String> = known
+            .union(&kernel)
+            .filter(|id| !held.contains(*id))
+            .cloned()
+            .collect();
+        for id in abandoned.intersection(candidates) {
+            agent.departures.add(id);
+        }
+        agent.departures.wake();
+        *candidates = abandoned;
+    }
+}

@@ -1,0 +1,45 @@
+//! Seeds of every day; `make sim` has many more.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use contiv_simulation::Run;
+
+/// How many, in less than a minute on two cores that have nothing else to do.
+const SEEDS: u64 = 200;
+
+/// No seed is begun later: machines may have something else to do.
+const LATE: Duration = Duration::from_secs(50);
+const OPERATIONS: usize = 40;
+
+#[test]
+fn whatever_happens_no_address_is_given_twice_no_write_is_lost_and_all_comes_right() {
+    let (begin, next) = (Instant::now(), AtomicU64::new(0));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= SEEDS || begin.elapsed() >= LATE {
+                    return;
+                }
+                if let Err(failure) = Run::new(seed, OPERATIONS).run() {
+                    panic!("{failure}");
+                }
+            }
+        };
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        let begun = next.load(Ordering::Relaxed).min(SEEDS);
+        println!("{begun} seeds in {:.1} s", begin.elapsed().as_secs_f64());
+    });
+}
+
+#[test]
+fn a_seed_is_the_same_run_again() {
+    let run = Run::new(7, OPERATIONS);
+    assert_eq!(run.run().unwrap(), run.run().unwrap());
+}

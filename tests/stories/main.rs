@@ -13,6 +13,7 @@ mod strike;
 mod agent_killed;
 mod attachments;
 mod by_hand;
+mod doctor;
 mod engine_killed;
 mod engine_restarts;
 mod joining;

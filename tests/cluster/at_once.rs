@@ -5,7 +5,7 @@ use std::thread::{self, ScopedJoinHandle};
 
 use anyhow::{Context, ensure};
 use contiv_testbed::{Node, wait_for};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::stage::{HOSTS, Result, SOON, Stage, story, tables};
 
@@ -139,11 +139,11 @@ fn a_thousand_endpoints_come_and_go() -> Result<()> {
         each_asks_its_own_master(stage, true)?;
         stage.netctl("net create wide -s 10.1.0.0/16 -g 10.1.1.254")?;
         stage.start_everywhere("first", "wide")?;
-        on_each(stage, |node| churn(node, 0))?;
+        churn(stage, 0)?;
         wait_until_few(stage)?;
         let before = Holdings::of(stage)?;
         for round in 1..=ROUNDS {
-            let given = on_each(stage, |node| churn(node, round))?.concat();
+            let given = churn(stage, round)?;
             let different: BTreeSet<_> = given.iter().collect();
             ensure!(
                 different.len() == HOSTS * AT_A_TIME,
@@ -180,57 +180,70 @@ fn wait_until_few(stage: &Stage) -> Result<()> {
     })
 }
 
-/// Makes endpoints as an engine does, all of which are there at once, and deletes them; answers
-/// with their addresses.
-fn churn(node: &Node, round: usize) -> Result<Vec<String>> {
-    let network = node
-        .engine
-        .docker(&["network", "inspect", "-f", "{{.Id}}", "wide"])?;
-    let call = |call: &str, body: serde_json::Value| -> Result<serde_json::Value> {
-        let reply = node.driver_call(call, &body)?;
-        let error = reply.body["Err"].as_str().unwrap_or("");
-        let well = reply.status == 200 && error.is_empty();
-        ensure!(
-            well,
-            "{} {call}: {} {}",
-            node.name,
-            reply.status,
-            reply.text
-        );
-        Ok(reply.body)
-    };
-    let mut given = Vec::new();
+/// An endpoint of the churn: its id, and its address with prefix length.
+type Made = (String, String);
+
+/// Makes endpoints on each host, all of which are there at once, and deletes them; answers with
+/// their addresses.
+fn churn(stage: &Stage, round: usize) -> Result<Vec<String>> {
+    let made = on_each(stage, |node| make(node, round))?;
+    on_each(stage, |node| {
+        let host = stage.nodes.iter().position(|other| other.name == node.name);
+        unmake(node, &made[host.context("a host of the stage")?])
+    })?;
+    let all = made.into_iter().flatten();
+    Ok(all.map(|(_, address)| address).collect())
+}
+
+/// Makes endpoints as an engine does.
+fn make(node: &Node, round: usize) -> Result<Vec<Made>> {
+    let network = network_of(node)?;
+    let mut made = Vec::new();
     for number in 0..AT_A_TIME {
         let pool = json!({"PoolID": "default/wide|v4", "Address": "", "Options": {}});
-        let granted = call("IpamDriver.RequestAddress", pool)?;
-        let address = granted["Address"]
-            .as_str()
-            .context("an address")?
-            .to_owned();
+        let granted = call(node, "IpamDriver.RequestAddress", &pool)?;
+        let address = granted["Address"].as_str().context("an address")?;
         let id = format!(
             "{:0>64}",
             format!("{}{round:04}{number:04}", &node.name[1..])
         );
-        call(
-            "NetworkDriver.CreateEndpoint",
-            json!({"NetworkID": network, "EndpointID": id, "Interface": {"Address": address},
-                   "Options": {}}),
-        )?;
-        call(
-            "NetworkDriver.Join",
-            json!({"NetworkID": network, "EndpointID": id, "SandboxKey": "/none", "Options": {}}),
-        )?;
-        given.push((id, address));
+        let interface = json!({"Address": address});
+        let endpoint = json!({"NetworkID": network, "EndpointID": id, "Interface": interface,
+                              "Options": {}});
+        call(node, "NetworkDriver.CreateEndpoint", &endpoint)?;
+        let sandbox = json!({"NetworkID": network, "EndpointID": id, "SandboxKey": id,
+                             "Options": {}});
+        call(node, "NetworkDriver.Join", &sandbox)?;
+        made.push((id, address.to_owned()));
     }
-    for (id, address) in &given {
+    Ok(made)
+}
+
+/// Deletes endpoints as an engine does.
+fn unmake(node: &Node, made: &[Made]) -> Result<()> {
+    let network = network_of(node)?;
+    for (id, address) in made {
         let end = json!({"NetworkID": network, "EndpointID": id});
-        call("NetworkDriver.Leave", end.clone())?;
-        call("NetworkDriver.DeleteEndpoint", end)?;
+        call(node, "NetworkDriver.Leave", &end)?;
+        call(node, "NetworkDriver.DeleteEndpoint", &end)?;
         let (bare, _) = address.split_once('/').context("a prefix length")?;
-        call(
-            "IpamDriver.ReleaseAddress",
-            json!({"PoolID": "default/wide|v4", "Address": bare}),
-        )?;
+        let release = json!({"PoolID": "default/wide|v4", "Address": bare});
+        call(node, "IpamDriver.ReleaseAddress", &release)?;
     }
-    Ok(given.into_iter().map(|(_, address)| address).collect())
+    Ok(())
+}
+
+/// The engine's id of the network.
+fn network_of(node: &Node) -> Result<String> {
+    let words = ["network", "inspect", "-f", "{{.Id}}", "wide"];
+    node.engine.docker(&words)
+}
+
+/// A call of the driver that must succeed.
+fn call(node: &Node, call: &str, body: &Value) -> Result<Value> {
+    let reply = node.driver_call(call, body)?;
+    let well = reply.status == 200 && reply.body["Err"].as_str().is_none_or(str::is_empty);
+    let (name, status) = (&node.name, reply.status);
+    ensure!(well, "{name} {call}: {status} {}", reply.text);
+    Ok(reply.body)
 }

@@ -93,6 +93,7 @@ fn cannot_start(stage: &Stage, host: usize, why: &str) -> Result<()> {
 }
 
 #[test]
+#[ignore = "slow: ends each agent four times"]
 fn agents_are_stopped_killed_and_replaced() -> Result<()> {
     story(|stage| {
         let mut cast = Cast::of(stage)?;
@@ -168,6 +169,7 @@ fn the_master_that_hosts_listen_to_is_killed() -> Result<()> {
 }
 
 #[test]
+#[ignore = "slow: waits for time-outs and for newcomers"]
 fn two_of_three_members_of_the_store_are_killed() -> Result<()> {
     story(|stage| {
         let mut cast = Cast::of(stage)?;
@@ -221,6 +223,7 @@ fn two_of_three_members_of_the_store_are_killed() -> Result<()> {
 }
 
 #[test]
+#[ignore = "slow: waits for time-outs and for newcomers"]
 fn a_host_is_cut_off_from_all_masters_but_its_own() -> Result<()> {
     story(|stage| {
         let mut cast = Cast::of(stage)?;

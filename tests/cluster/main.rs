@@ -9,13 +9,16 @@
 #[path = "../stories/actor.rs"]
 #[allow(dead_code, reason = "stories of one host use all of it")]
 mod actor;
+mod chance;
 mod stage;
 mod strike;
 mod traffic;
 
 mod at_once;
 mod failing;
+mod killed;
 mod policy;
 mod reaching;
 mod rebooting;
 mod telling;
+mod triggers;

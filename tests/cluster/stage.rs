@@ -21,8 +21,8 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// Hosts of the stage.
 pub(crate) const HOSTS: usize = 3;
 
-/// Parts of the names of tables whose entries go by their age.
-const AGEING: [&str; 3] = ["flow", "frag", "crowd"];
+/// Parts of the names of tables whose entries go by their age, or stay to be counted in.
+const AGEING: [&str; 4] = ["flow", "frag", "crowd", "rule_"];
 
 /// Three hosts that have joined; derefs to [`Cluster`].
 pub(crate) struct Stage {
@@ -125,7 +125,8 @@ impl Stage {
     }
 }
 
-/// How full the kernel's tables of a host are, but for those of flows, which age by themselves.
+/// How full the kernel's tables of a host are, but for those of flows and of what rules have
+/// decided.
 pub(crate) fn tables(node: &Node) -> Result<BTreeMap<String, usize>> {
     let mut entries = map_entries(&node.host.path("/sys/fs/bpf"))?;
     entries.retain(|name, _| !AGEING.iter().any(|part| name.to_lowercase().contains(part)));

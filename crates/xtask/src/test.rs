@@ -8,6 +8,7 @@ use clap::Args;
 use crate::build::cargo;
 use crate::fuzz::Fuzz;
 use crate::kernels::Kernels;
+use crate::plugin;
 use crate::schemathesis::Schemathesis;
 use crate::setup::Setup;
 use crate::shell::want_root;
@@ -47,7 +48,9 @@ impl Test {
         report.task("REST under random requests", 3, || {
             Schemathesis { examples: 15 }.run()
         });
+        report.task("managed plugin", 1, || plugin::tree().map(drop));
         report.run(&stories());
+        report.run(&cluster());
     }
 }
 
@@ -94,8 +97,14 @@ fn units() -> Suite {
 }
 
 fn stories() -> Suite {
-    let line = format!("test -p {STORIES} --no-fail-fast -- --test-threads=1");
+    let line = format!("test -p {STORIES} --test stories --no-fail-fast -- --test-threads=1");
     suite("stories", 10, &line)
+}
+
+/// Three hosts of everything; the longer ones of their stories are slow tests.
+fn cluster() -> Suite {
+    let line = format!("test -p {STORIES} --test cluster --no-fail-fast -- --test-threads=1");
+    suite("stories of a cluster", 4, &line)
 }
 
 /// Tests that are too slow for every run are marked `#[ignore = "slow: …"]`.

@@ -1,7 +1,7 @@
 # Thin on purpose: what each target does is in crates/xtask, a file for each.
 XTASK := cargo run --quiet --package xtask --
 
-.PHONY: demo up down setup test test-all test-kernels schemathesis fuzz sim bench fmt lint install uninstall
+.PHONY: demo up down plugin setup test test-all test-kernels schemathesis fuzz sim bench fmt lint install uninstall
 
 ## the tutorial, step by step, on this machine
 demo:
@@ -17,6 +17,10 @@ down:
 
 setup:
 	$(XTASK) setup --test
+
+## the managed plugin for Docker Swarm, contiv/netplugin:$(TAG)
+plugin:
+	$(XTASK) plugin
 
 ## everything that proves the tree
 test:

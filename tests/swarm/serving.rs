@@ -37,26 +37,35 @@ fn ids(tasks: &[Task]) -> BTreeSet<String> {
     ids.collect()
 }
 
-#[test]
-fn services_come_and_go_with_their_addresses() -> Result<()> {
+/// A Swarm with a network for the group `web`; afterwards no address is left.
+fn played(play: impl FnOnce(&mut Swarm) -> Result<()>) -> Result<()> {
     let mut swarm = Swarm::start()?;
     swarm.netctl("net create one -s 10.1.0.0/24 -g 10.1.0.254")?;
     swarm.netctl("policy create guard")?;
     swarm.netctl("policy rule-add guard 1 -d in -l tcp -P 8001 -j deny")?;
     swarm.netctl("group create one web -p guard")?;
     swarm.network("swarm-web", "web.default")?;
-
-    in_dnsrr(&swarm)?;
-    swarm.docker("service rm web")?;
-    swarm.until_free()?;
-
-    in_vip(&mut swarm)?;
-    swarm.until_free()?;
-
-    without_agent(&mut swarm)?;
+    play(&mut swarm)?;
     swarm.until_free()?;
     swarm.docker("network rm swarm-web")?;
     swarm.netctl("group rm web").map(drop)
+}
+
+#[test]
+fn tasks_of_many_hosts_come_go_and_move_with_their_addresses() -> Result<()> {
+    played(|swarm| {
+        in_dnsrr(swarm)?;
+        swarm.docker("service rm web").map(drop)
+    })
+}
+
+#[test]
+fn a_service_s_own_address_is_kept_for_it_and_refuses_at_once() -> Result<()> {
+    played(|swarm| {
+        in_vip(swarm)?;
+        swarm.until_free()?;
+        without_agent(swarm)
+    })
 }
 
 fn in_dnsrr(swarm: &Swarm) -> Result<()> {
@@ -105,15 +114,17 @@ fn the_policy_of_the_group_holds(tasks: &[Task]) -> Result<()> {
 fn in_vip(swarm: &mut Swarm) -> Result<()> {
     swarm.service("vip", "swarm-web", "--replicas 2")?;
     let tasks = swarm.until_tasks("vip", "swarm-web", 2)?;
-    let format = "{{range .Endpoint.VirtualIPs}}{{.Addr}}{{end}}";
-    let vip = swarm.docker(&format!("service inspect vip --format {format}"))?;
-    let vip = vip.split('/').next().unwrap_or_default();
-    let vip: IpAddr = vip.parse().with_context(|| format!("{vip:?}"))?;
+    let service = swarm.lead().engine.api_ok("GET", "/services/vip", None)?;
+    let vip = service["Endpoint"]["VirtualIPs"][0]["Addr"].as_str();
+    let vip = vip.and_then(|vip| vip.split('/').next()?.parse().ok());
+    let vip: IpAddr = vip.with_context(|| service.to_string())?;
     ensure!(!ips(&tasks).contains(&vip));
     ensure!(swarm.addresses()?[&vip] == "reserved");
     for task in &tasks {
         let started = Instant::now();
-        let refused = task.netns.tcp_open((vip, 80).into(), Duration::from_secs(3));
+        let refused = task
+            .netns
+            .tcp_open((vip, 80).into(), Duration::from_secs(3));
         let error = refused.err().context("somebody serves the service")?;
         let took = started.elapsed();
         ensure!(took < Duration::from_secs(1), "{took:?}: {error:#}");
@@ -121,13 +132,22 @@ fn in_vip(swarm: &mut Swarm) -> Result<()> {
     }
     // Whoever wants the address for himself does not get it.
     let line = format!("run -d --network swarm-web --ip {vip} {BUSYBOX_IMAGE} true");
-    ensure!(swarm.docker(&line).is_err(), "the service's address is given");
+    ensure!(
+        swarm.docker(&line).is_err(),
+        "the service's address is given"
+    );
 
     // The manager that starts reserves what it has, and nothing twice.
     let before = swarm.addresses()?;
     swarm.cluster.nodes[0].engine.restart()?;
     swarm.until_tasks("vip", "swarm-web", 2)?;
-    ensure!(swarm.addresses()?.get(&vip).is_some_and(|s| s == "reserved"), "{before:?}");
+    ensure!(
+        swarm
+            .addresses()?
+            .get(&vip)
+            .is_some_and(|s| s == "reserved"),
+        "{before:?}"
+    );
     swarm.docker("service scale --detach vip=4")?;
     let tasks = swarm.until_tasks("vip", "swarm-web", 4)?;
     ensure!(ips(&tasks).len() == 4 && !ips(&tasks).contains(&vip));

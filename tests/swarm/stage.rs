@@ -44,7 +44,9 @@ impl Swarm {
         let address = lead.address.to_string();
         lead.engine
             .docker(&["swarm", "init", "--advertise-addr", &address])?;
-        let token = lead.engine.docker(&["swarm", "join-token", "-q", "worker"])?;
+        let token = lead
+            .engine
+            .docker(&["swarm", "join-token", "-q", "worker"])?;
         let at = format!("{address}:2377");
         other
             .engine
@@ -130,7 +132,7 @@ impl Swarm {
 
     /// The addresses in use and in what state, but for gateways.
     pub(crate) fn addresses(&self) -> Result<BTreeMap<IpAddr, String>> {
-        let listed = self.lead().get("/api/v1/ipam/addresses/")?;
+        let listed = self.lead().get("/api/v1/addresses/")?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let entries = listed.as_array().into_iter().flatten();
         let entries = entries.filter(|entry| entry["state"] != "gateway");

@@ -28,6 +28,10 @@ pub(crate) fn serve(engine: UnixStream, agent: &Path) {
     }
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a loop that polls: nothing tells when a socket is there"
+)]
 fn reach(agent: &Path) -> io::Result<UnixStream> {
     let by = Instant::now() + PATIENCE;
     loop {

@@ -12,6 +12,7 @@ mod fuzz;
 mod image;
 mod kernels;
 mod layout;
+mod plugin;
 mod process;
 mod schemathesis;
 mod setup;
@@ -46,6 +47,8 @@ enum Task {
     Test(test::Test),
     /// `test`, and the suites that take longer.
     TestAll(test::TestAll),
+    /// The managed plugin for Docker Swarm, contiv/netplugin:TAG.
+    Plugin(plugin::Plugin),
     /// The data plane under Debian 12's own kernel, in a virtual machine.
     TestKernels(kernels::Kernels),
     /// Random requests against a running netmaster: none may end in a 5xx.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Task::Demo(task) => task.run(),
         Task::Test(task) => task.run(),
         Task::TestAll(task) => task.run(),
+        Task::Plugin(task) => task.run(),
         Task::TestKernels(task) => task.run(),
         Task::Schemathesis(task) => task.run(),
         Task::Fuzz(task) => task.run(),

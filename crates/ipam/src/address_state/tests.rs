@@ -239,3 +239,5 @@ fn records_are_plain_json() {
         r#"{"state":"gateway"}"#
     );
 }
+
+mod swarm;

@@ -87,7 +87,7 @@ impl Network {
         tokio::spawn(async move { there.carry(pair, left_read, right_write, broken).await });
         tokio::spawn(async move {
             back.carry(pair_back, right_read, left_write, broken_back)
-                .await
+                .await;
         });
         listener.send((from, far)).map_err(|_| refused())?;
         Ok(near)

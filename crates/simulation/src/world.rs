@@ -116,7 +116,7 @@ impl World {
     pub(crate) fn apply(&mut self, operation: Operation) {
         match operation {
             Operation::Write(intent) => {
-                drop(self.writes.spawn(self.operator.clone().write(intent.0)))
+                drop(self.writes.spawn(self.operator.clone().write(intent.0)));
             }
             Operation::Start { host, to, wish } => {
                 let base =
@@ -195,7 +195,7 @@ impl World {
                 self.end(seconds, End::Lag(master));
             }
             Operation::Jump { master, seconds } => {
-                self.masters[master].clock.set_skew(seconds * 1000)
+                self.masters[master].clock.set_skew(seconds * 1000);
             }
             Operation::Minority { seconds } => {
                 self.etcd.set_majority(false);

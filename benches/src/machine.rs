@@ -7,8 +7,8 @@ use contiv_testbed::Stack;
 use crate::programs::root;
 
 /// Lines of the report, each a word and what it says.
-pub(crate) fn describe(stack: &Stack) -> Vec<(&'static str, String)> {
-    let engine = stack.engine.api_ok("GET", "/version", None);
+pub(crate) fn describe(stack: Option<&Stack>) -> Vec<(&'static str, String)> {
+    let engine = stack.and_then(|stack| stack.engine.api_ok("GET", "/version", None).ok());
     let engine = engine.map(|doc| doc["Version"].as_str().unwrap_or("unknown").to_owned());
     let commit = || {
         let at = say(
@@ -43,7 +43,7 @@ pub(crate) fn describe(stack: &Stack) -> Vec<(&'static str, String)> {
             format!("{}, commit {}", env!("CARGO_PKG_VERSION"), commit()),
         ),
         ("compiler", say("rustc", &["--version"])),
-        ("engine", engine.unwrap_or_else(|_| "unknown".to_owned())),
+        ("engine", engine.unwrap_or_else(|| "not used".to_owned())),
         ("kernel", say("uname", &["-srm"])),
         ("processor", processor()),
         ("memory", memory()),

@@ -3,20 +3,29 @@
 //! [`suite`] says what is compared and which bar ours has to meet; [`path`] builds the ways between
 //! two ends, [`load`] drives them, [`start`] times containers from the first API call to the first
 //! packet, [`agent`] looks at netplugin itself. [`run`] alternates all of them and fills
-//! [`readings`], which [`report`] turns into `REPORT.md`. [`addresses`] loads masters on etcd. Everything happens in namespaces of its
+//! [`readings`], which [`report`] turns into `REPORT.md`. [`packets`], [`changes`], [`firewalls`],
+//! [`neighbour`] and [`instructions`] each write a [`section`] of it: what many rules cost. [`addresses`] loads masters on etcd. Everything happens in namespaces of its
 //! own, and nothing here fails because a figure is bad: figures are read, not asserted.
 
 mod addresses;
 mod agent;
+mod changes;
+mod firewalls;
+mod instructions;
 mod load;
 mod machine;
 mod metrics;
+mod neighbour;
+mod packets;
 mod path;
 mod policy;
 mod programs;
 mod readings;
 mod report;
+mod rules;
 mod run;
+mod section;
+mod site;
 mod start;
 mod stats;
 mod suite;
@@ -47,7 +56,11 @@ struct Cli {
     #[arg(long)]
     no_build: bool,
 
-    /// Measure only this; the report stays in the target directory
+    /// Measure only these; the report stays in the target directory
+    #[arg(value_enum, value_name = "PART")]
+    parts: Vec<run::Part>,
+
+    /// The same as naming one part
     #[arg(long, value_enum)]
     only: Option<run::Part>,
 
@@ -63,15 +76,16 @@ fn main() -> ExitCode {
     } else {
         run::Plan::full(cli.rounds.into())
     };
-    if cli.only == Some(run::Part::Addresses) {
+    let parts: Vec<run::Part> = cli.parts.iter().copied().chain(cli.only).collect();
+    if parts == [run::Part::Addresses] {
         let (rounds, time) = match cli.quick {
             true => (1, std::time::Duration::from_secs(2)),
             false => (cli.rounds.into(), std::time::Duration::from_secs(5)),
         };
         return ended(addresses::run(rounds, time));
     }
-    if let Some(part) = cli.only {
-        plan.restrict(part);
+    if !parts.is_empty() {
+        plan.restrict(&parts);
     }
     let done = match cli.bare {
         true => run::bare(&plan),
@@ -97,6 +111,8 @@ fn whole(cli: &Cli, plan: &run::Plan) -> anyhow::Result<()> {
     let place = cli.report.clone();
     run::whole(
         plan,
-        &place.unwrap_or_else(|| report::place(!cli.quick && cli.only.is_none())),
+        &place.unwrap_or_else(|| {
+            report::place(!cli.quick && cli.only.is_none() && cli.parts.is_empty())
+        }),
     )
 }

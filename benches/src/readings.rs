@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::metrics::Calls;
+use crate::section::Section;
 use crate::stats::Ratio;
 use crate::suite::{Contender, Suite};
 
@@ -27,6 +28,8 @@ pub(crate) struct Readings {
     pub(crate) ready_again: Vec<f64>,
     /// Mebibytes that netplugin held after all loads.
     pub(crate) resident_mib: f64,
+    /// What other groups of measurements have to say.
+    pub(crate) sections: Vec<Section>,
 }
 
 impl Readings {
@@ -72,7 +75,13 @@ impl Readings {
                 )
             })
             .collect();
+        let sections: serde_json::Map<_, _> = self
+            .sections
+            .iter()
+            .map(|section| (section.title.to_owned(), section.raw.clone()))
+            .collect();
         json!({
+            "sections": sections,
             "machine": self.machine,
             "rounds": self.rounds,
             "suites": suites,

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::policy::RULES;
 use crate::programs::{OPTIMISED, root, target};
 use crate::readings::Readings;
-use crate::stats::{median, quantile};
+use crate::stats::{Ratio, median, quantile};
 use crate::suite::{Bar, Contender, Suite};
 
 /// What stands below this heading is kept when the report is written anew.
@@ -65,7 +64,7 @@ fn whole(readings: &Readings, causes: Option<&str>) -> String {
          All contenders take turns, and who is first changes; a round's figure is the median of its \
          turns. Client and server are \
          threads in the namespaces of the two ends, on a processor of their own each. Ours is a \
-         group with connection tracking and {RULES} rules, which deny what they do not name, both \
+         group with connection tracking and 100 or 1,000 rules, which deny what they do not name, both \
          ways. A ratio is one of medians over the rounds, with its 95 % bootstrap interval; it \
          holds when the interval includes the bar. Absolute figures are this machine's alone.\n\n",
         readings.rounds
@@ -73,6 +72,9 @@ fn whole(readings: &Readings, causes: Option<&str>) -> String {
     out.push_str(&tables(readings));
     if !readings.handlers.is_empty() {
         out.push_str(&agent(readings));
+    }
+    for section in &readings.sections {
+        out.push_str(&section.text());
     }
     let _ = write!(
         out,
@@ -102,6 +104,7 @@ pub(crate) fn tables(readings: &Readings) -> String {
             row(&mut out, readings, suite, *contender);
         }
         out.push('\n');
+        to_docker(&mut out, readings, suite);
     }
     out
 }
@@ -115,7 +118,7 @@ fn row(out: &mut String, readings: &Readings, suite: Suite, contender: Contender
     let ratio_text = format!("{:.3} [{:.3}, {:.3}]", ratio.value, ratio.low, ratio.high);
     let (ratio_text, bar, met) = match contender {
         _ if contender == suite.contenders()[0] => ("1".to_owned(), String::new(), ""),
-        Contender::Contiv => {
+        Contender::Contiv | Contender::ContivThousand => {
             let bar = suite.bar();
             (
                 ratio_text,
@@ -133,6 +136,31 @@ fn row(out: &mut String, readings: &Readings, suite: Suite, contender: Contender
         figure(low),
         figure(high),
     );
+}
+
+/// What is held to Docker's default bridge as well.
+fn to_docker(out: &mut String, readings: &Readings, suite: Suite) {
+    let theirs = readings.of(suite, Contender::DockerBridge);
+    let Some(bar) = suite.bar_to_docker().filter(|_| !theirs.is_empty()) else {
+        return;
+    };
+    for contender in [Contender::Contiv, Contender::ContivThousand] {
+        let ours = readings.of(suite, contender);
+        if ours.is_empty() {
+            continue;
+        }
+        let ratio = Ratio::of(ours, theirs);
+        let _ = writeln!(
+            out,
+            "{} to {}: {:.3} [{:.3}, {:.3}], {bar}: {}.\n",
+            contender.title(),
+            Contender::DockerBridge.title(),
+            ratio.value,
+            ratio.low,
+            ratio.high,
+            word(bar.met(ratio.low, ratio.high)),
+        );
+    }
 }
 
 /// netplugin's own time, memory and readiness.
@@ -183,12 +211,12 @@ fn agent(readings: &Readings) -> String {
     out
 }
 
-fn word(met: bool) -> &'static str {
+pub(crate) fn word(met: bool) -> &'static str {
     if met { "met" } else { "**not met**" }
 }
 
 /// Three digits that count.
-fn figure(value: f64) -> String {
+pub(crate) fn figure(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),

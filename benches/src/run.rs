@@ -10,10 +10,11 @@ use crate::agent::{self, Finds};
 use crate::load::{Ends, Load};
 use crate::metrics::Calls;
 use crate::readings::Readings;
+use crate::section::Section;
 use crate::start::Ground;
 use crate::stats::median;
 use crate::suite::{Contender, Suite};
-use crate::{machine, path, policy, report};
+use crate::{changes, firewalls, instructions, machine, neighbour, packets, path, policy, report};
 
 /// A user-defined network of Docker's own.
 const DOCKER_NETWORK: &str = "bench-docker";
@@ -28,6 +29,8 @@ pub(crate) struct Plan {
     time: Duration,
     /// Containers that each contender starts in one round.
     starts: usize,
+    /// All of them when empty.
+    parts: Vec<Part>,
 }
 
 impl Plan {
@@ -38,6 +41,7 @@ impl Plan {
             turns: 5,
             time: Duration::from_millis(250),
             starts: 20,
+            parts: Vec::new(),
         }
     }
 
@@ -48,24 +52,48 @@ impl Plan {
             turns: 1,
             time: Duration::from_millis(200),
             starts: 3,
+            parts: Vec::new(),
         }
     }
 
-    /// Leaves out what is not this part.
-    pub(crate) fn restrict(&mut self, part: Part) {
-        match part {
-            Part::Traffic => self.starts = 0,
-            Part::Starts => self.turns = 0,
-            Part::Addresses => {}
+    /// Leaves out what is not among these parts.
+    pub(crate) fn restrict(&mut self, parts: &[Part]) {
+        if !parts.contains(&Part::Traffic) {
+            self.turns = 0;
         }
+        if !parts.contains(&Part::Starts) {
+            self.starts = 0;
+        }
+        self.parts = parts.to_vec();
+    }
+
+    fn has(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
+
+    /// Whether there is little of everything.
+    fn is_quick(&self) -> bool {
+        self.rounds == 1
     }
 }
 
 /// What can be measured alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Part {
+    /// Streams, round trips, connections and datagrams beside other networks
     Traffic,
+    /// Containers from their creation to their first packet
     Starts,
+    /// What a packet costs in the program, by the number of rules
+    Packets,
+    /// How long changes of large policies take, and what rules weigh
+    Changes,
+    /// nftables and iptables with the same rules
+    Firewalls,
+    /// A tenant beside one that keeps changing
+    Neighbour,
+    /// Instructions of a verdict
+    Instructions,
     /// Addresses that masters on etcd give a second, printed and nothing else
     Addresses,
 }
@@ -87,13 +115,58 @@ pub(crate) fn bare(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// All of it; the report goes to `place`.
+/// All of it, or the parts that are wanted; the report goes to `place`.
 pub(crate) fn whole(plan: &Plan, place: &Path) -> Result<()> {
+    let mut readings = if plan.has(Part::Traffic) || plan.has(Part::Starts) {
+        beside_others(plan)?
+    } else {
+        Readings {
+            rounds: plan.rounds,
+            machine: machine::describe(None),
+            ..Readings::default()
+        }
+    };
+    readings.sections = sections(plan)?;
+    report::write(&readings, place)
+}
+
+/// What needs no engine and no master.
+fn sections(plan: &Plan) -> Result<Vec<Section>> {
+    let (mut all, rounds, time) = (Vec::new(), plan.rounds, plan.time);
+    if plan.has(Part::Packets) {
+        say("packets in the program");
+        let plan = match plan.is_quick() {
+            true => packets::Plan::quick(),
+            false => packets::Plan::full(),
+        };
+        all.push(packets::run(plan)?);
+    }
+    if plan.has(Part::Changes) {
+        say("changes of large policies");
+        all.push(changes::run(rounds)?);
+    }
+    if plan.has(Part::Firewalls) {
+        say("beside nftables and iptables");
+        all.push(firewalls::run(rounds, time)?);
+    }
+    if plan.has(Part::Neighbour) {
+        say("beside a tenant that keeps changing");
+        all.push(neighbour::run(rounds, 4 * time)?);
+    }
+    if plan.has(Part::Instructions) {
+        say("instructions of a verdict");
+        all.push(instructions::run()?);
+    }
+    Ok(all)
+}
+
+/// What a whole Contiv on a host is compared with.
+fn beside_others(plan: &Plan) -> Result<Readings> {
     say("start an engine, netmaster and netplugin on a host of their own");
     let mut stack = Stack::start("bench")?;
     let mut readings = Readings {
         rounds: plan.rounds,
-        machine: machine::describe(&stack),
+        machine: machine::describe(Some(&stack)),
         ..Readings::default()
     };
     say("start netplugin again and again");
@@ -106,6 +179,7 @@ pub(crate) fn whole(plan: &Plan, place: &Path) -> Result<()> {
         .docker(&["network", "create", DOCKER_NETWORK])?;
     let bridge = path::bridge()?;
     let ours = path::containers(&stack.engine, policy::GROUP, "ours")?;
+    let thousand = path::containers(&stack.engine, policy::GROUP_OF_THOUSAND, "thousand")?;
     let docker = path::containers(&stack.engine, DOCKER_NETWORK, "user")?;
     let default = path::containers(&stack.engine, "bridge", "default")?;
     let paths = [
@@ -113,6 +187,7 @@ pub(crate) fn whole(plan: &Plan, place: &Path) -> Result<()> {
         (Contender::Bridge, bridge.ends.clone()),
         (Contender::DockerBridge, default),
         (Contender::Contiv, ours.clone()),
+        (Contender::ContivThousand, thousand),
     ];
     for (contender, ends) in &paths {
         let mtu = path::mtu(ends)?;
@@ -141,7 +216,7 @@ pub(crate) fn whole(plan: &Plan, place: &Path) -> Result<()> {
         starts(plan, &stack, &grounds, &mut readings)?;
     }
     readings.resident_mib = agent::resident_mib(stack.agent()?)?;
-    report::write(&readings, place)
+    Ok(readings)
 }
 
 /// Every load on every path, in turns; who is first moves on. A round's figure is the median of its

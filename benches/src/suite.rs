@@ -10,6 +10,8 @@ pub(crate) enum Contender {
     DockerBridge,
     DockerNetwork,
     Contiv,
+    /// The same with ten times the rules.
+    ContivThousand,
 }
 
 impl Contender {
@@ -21,6 +23,7 @@ impl Contender {
             Contender::DockerBridge => "Docker's default bridge",
             Contender::DockerNetwork => "user-defined Docker bridge",
             Contender::Contiv => "Contiv, 100 rules",
+            Contender::ContivThousand => "Contiv, 1,000 rules",
         }
     }
 }
@@ -38,6 +41,8 @@ pub(crate) enum Suite {
 pub(crate) enum Bar {
     AtLeast(f64),
     AtMost(f64),
+    /// All of the interval must reach it.
+    Within(f64),
 }
 
 impl Suite {
@@ -82,9 +87,9 @@ impl Suite {
 
     /// Who takes part, the one that the others are compared with first.
     pub(crate) fn contenders(self) -> &'static [Contender] {
-        use Contender::{Bridge, Contiv, DockerBridge, DockerNetwork, Veth};
+        use Contender::{Bridge, Contiv, ContivThousand, DockerBridge, DockerNetwork, Veth};
         match self {
-            Suite::Traffic(_) => &[Veth, Bridge, DockerBridge, Contiv],
+            Suite::Traffic(_) => &[Veth, Bridge, DockerBridge, Contiv, ContivThousand],
             Suite::Start => &[DockerNetwork, Contiv],
         }
     }
@@ -100,12 +105,24 @@ impl Suite {
     }
 }
 
+impl Suite {
+    /// The bar for the ratio of ours to Docker's default bridge, where there is one.
+    pub(crate) fn bar_to_docker(self) -> Option<Bar> {
+        match self {
+            Suite::Traffic(Load::Connect) => Some(Bar::AtLeast(1.15)),
+            Suite::Traffic(Load::Datagram) => Some(Bar::AtLeast(1.5)),
+            _ => None,
+        }
+    }
+}
+
 impl Bar {
     /// Whether an interval reaches the bar: it includes it, or lies on its good side.
     pub(crate) fn met(self, low: f64, high: f64) -> bool {
         match self {
             Bar::AtLeast(bar) => high >= bar,
             Bar::AtMost(bar) => low <= bar,
+            Bar::Within(bar) => high <= bar,
         }
     }
 }
@@ -115,6 +132,7 @@ impl std::fmt::Display for Bar {
         match self {
             Bar::AtLeast(bar) => write!(f, "≥ {bar}"),
             Bar::AtMost(bar) => write!(f, "≤ {bar}"),
+            Bar::Within(bar) => write!(f, "≤ {bar}, upper end"),
         }
     }
 }
@@ -131,6 +149,8 @@ mod tests {
         let ceiling = Bar::AtMost(1.08);
         assert!(ceiling.met(1.08, 1.2) && ceiling.met(0.9, 1.0));
         assert!(!ceiling.met(1.081, 1.2));
+        let flat = Bar::Within(1.03);
+        assert!(flat.met(0.9, 1.03) && !flat.met(1.0, 1.04));
     }
 
     #[test]

@@ -40,6 +40,10 @@ impl Setup {
             // The kernel programs need core built for their target.
             wanted.extend(["rustc-web", "rust-web-src"]);
         }
+        if self.test && !exists("valgrind") {
+            // Counts instructions of verdicts for the benchmarks.
+            wanted.push("valgrind");
+        }
         if self.test && !exists("etcd") {
             wanted.push("etcd-server");
         }

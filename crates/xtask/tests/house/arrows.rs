@@ -64,6 +64,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "contiv-store",
             "contiv-fabric",
             "netmaster",
+            "contiv-datapath",
+            "contiv-datapath-abi",
+            "contiv-policy",
         ],
     ),
     (

@@ -1,0 +1,128 @@
+//! What a tenant feels of another one whose policy and endpoints change all the time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+
+use crate::load::Load;
+use crate::rules::{Size, one_port};
+use crate::section::{Line, Section};
+use crate::site::Site;
+use crate::suite::Bar;
+
+/// The tenant that is measured, and the one that keeps changing.
+const QUIET: u32 = 2;
+const BUSY: u32 = 3;
+
+/// Changes of policy a second; every other one comes with an endpoint that comes or goes.
+const CHANGES: u32 = 100;
+
+const LOADS: [(Load, &str, Bar); 2] = [
+    (Load::Stream, "one stream", Bar::AtLeast(0.95)),
+    (
+        Load::Connect,
+        "connections, one after the other",
+        Bar::AtLeast(0.95),
+    ),
+];
+
+pub(crate) fn run(rounds: usize, time: Duration) -> Result<Section> {
+    let mut section = Section::new(
+        "Beside a tenant that keeps changing",
+        "A tenant with 100 rules, alone and while another one on the same host changes a rule 100 \
+         times a second and 50 endpoints a second come and go, both through the data plane; turns \
+         alternate. On two processors, what the changes themselves compute is taken from the loads.",
+    );
+    let mut site = Site::new()?;
+    site.tenant(QUIET, Size::Rules(100).policy())?;
+    site.tenant(BUSY, Size::Rules(100).policy())?;
+    let ends = site.ends(QUIET)?;
+    let (mut changes, mut endpoints, mut spent) = (0, 0, Duration::ZERO);
+    for (load, what, bar) in LOADS {
+        let mut lines = [
+            Line::new("alone", None),
+            Line::new("beside changes", Some(bar)),
+        ];
+        for round in 0..=rounds {
+            let mut figures = [0.0; 2];
+            for turn in 0..2 {
+                let index = (round + turn) % 2;
+                figures[index] = match index {
+                    0 => load.run(&ends, time)?,
+                    _ => {
+                        let begin = Instant::now();
+                        let (figure, done) = beside(&mut site, || load.run(&ends, time))?;
+                        spent += begin.elapsed();
+                        changes += done.0;
+                        endpoints += done.1;
+                        figure
+                    }
+                };
+            }
+            if round > 0 {
+                lines[0].figures.push(figures[0]);
+                lines[1].figures.push(figures[1]);
+            }
+        }
+        section.compare(what, load.unit(), &lines);
+    }
+    let rate = |count: u32| f64::from(count) / spent.as_secs_f64();
+    section.body.push_str(&format!(
+        "Reached meanwhile: {:.0} changes of policy and {:.0} endpoints a second.\n\n",
+        rate(changes),
+        rate(endpoints)
+    ));
+    Ok(section)
+}
+
+/// Runs a load while the busy tenant changes; answers with how many changes and endpoints there
+/// were.
+fn beside(site: &mut Site, load: impl FnOnce() -> Result<f64> + Send) -> Result<(f64, (u32, u32))> {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let loaded = scope.spawn(|| {
+            let figure = load();
+            over.store(true, Ordering::Relaxed);
+            figure
+        });
+        let churned = churn(site, &over);
+        let figure = loaded.join().map_err(|_| anyhow!("the load panicked"))??;
+        Ok((figure, churned?))
+    })
+}
+
+fn churn(site: &mut Site, over: &AtomicBool) -> Result<(u32, u32)> {
+    let begin = Instant::now();
+    let (mut changes, mut endpoints) = (0_u32, 0);
+    let mut guest: Option<String> = None;
+    while !over.load(Ordering::Relaxed) {
+        let mut rule = one_port(50);
+        rule.priority = 60 + changes % 2;
+        let policy = site.policy(BUSY)?;
+        if let Some(kept) = policy
+            .rules
+            .iter_mut()
+            .find(|kept| kept.number == rule.number)
+        {
+            *kept = Arc::new(rule);
+        }
+        if changes.is_multiple_of(2) {
+            // The one before goes with the change, a new one comes.
+            if let Some(id) = guest.take() {
+                site.goes(&id)?;
+            }
+            guest = Some(site.comes(BUSY, 10 + (changes / 2 % 200) as u8)?);
+            endpoints += 1;
+        }
+        site.apply()?;
+        changes += 1;
+        let next = Duration::from_secs(1) * changes / CHANGES;
+        crate::site::pause(next.saturating_sub(begin.elapsed()));
+    }
+    if let Some(id) = guest {
+        site.goes(&id)?;
+    }
+    Ok((changes, endpoints))
+}

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use contiv_client::HostClient;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::data_plane::SharedPlane;
@@ -20,12 +21,15 @@ use crate::replica::Replica;
 /// Between tries while something refuses or is away.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// The mirror hears of a release within this time.
+const NEWS: Duration = Duration::from_secs(5);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     InKernel,
     AtMaster,
-    /// In this epoch of the store. Another one, restored from a copy, may know it again.
-    Released(u64),
+    /// Since then, as a master has said.
+    Released(Instant),
 }
 
 /// The endpoints that are to go, by id.
@@ -60,13 +64,7 @@ impl Departures {
     }
 
     /// Does the next steps for one endpoint, as far as they succeed.
-    pub async fn depart(
-        &self,
-        id: &str,
-        plane: &SharedPlane,
-        host: &HostClient,
-        replica: &Replica,
-    ) {
+    pub async fn depart(&self, id: &str, plane: &SharedPlane, host: &HostClient) {
         let stage = |departures: &Departures| departures.stages().get(id).copied();
         if stage(self) == Some(Stage::InKernel) {
             let endpoint = id.to_owned();
@@ -79,24 +77,23 @@ impl Departures {
             }
         }
         if stage(self) == Some(Stage::AtMaster) && !self.orphans.keeps(id) {
-            let epoch = replica.heard().epoch;
             match host.delete_endpoint(id).await {
                 Err(error) if !error.is_not_found() => {
                     tracing::warn!(endpoint = id, %error, "endpoint not released yet");
                 }
-                _ => self.reach(id, Stage::Released(epoch)),
+                _ => self.reach(id, Stage::Released(Instant::now())),
             }
         }
     }
 
-    /// Forgets those that the mirror no longer holds either. What a restored store knows
-    /// again is released again.
+    /// Forgets those that the mirror no longer holds either. What it holds for long is released
+    /// again: the master that answered may have been behind and not have known of it yet, or the
+    /// store have been restored from an older copy.
     pub fn forget_released(&self, replica: &Replica) {
         let mirror = replica.read();
-        let now = mirror.revision().epoch;
         self.stages().retain(|id, stage| match *stage {
             Stage::Released(_) if mirror.endpoint(id).is_none() => false,
-            Stage::Released(epoch) if epoch != now => {
+            Stage::Released(since) if since.elapsed() >= NEWS => {
                 *stage = Stage::AtMaster;
                 true
             }
@@ -126,7 +123,7 @@ impl Departures {
         while !stop.is_cancelled() {
             self.forget_released(replica);
             for id in self.ids() {
-                self.depart(&id, &plane, &host, replica).await;
+                self.depart(&id, &plane, &host).await;
             }
             self.forget_released(replica);
             let idle = self.stages().is_empty();

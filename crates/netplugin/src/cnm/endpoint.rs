@@ -208,8 +208,7 @@ impl Driver {
         self.departures.orphans.forget(id);
         // Kernel first: an address is free only when nothing answers to it here. What
         // fails now is tried again later; the engine would not.
-        let (plane, host) = (&self.plane, &self.host);
-        self.departures.depart(id, plane, host, &self.replica).await;
+        self.departures.depart(id, &self.plane, &self.host).await;
         self.departures.wake();
         tracing::info!(endpoint = id, "endpoint deleted");
         Ok(Nothing {})

@@ -64,12 +64,11 @@ impl Hails {
                         failing = false;
                         self.listen(Arc::new(hailer), &replica, &underlay).await;
                     }
-                    Some(Err(error)) => {
-                        if !std::mem::replace(&mut failing, true) {
-                            tracing::warn!(%error, "other hosts cannot be hailed");
-                        }
+                    Some(Err(error)) if !failing => {
+                        failing = true;
+                        tracing::warn!(%error, "other hosts cannot be hailed");
                     }
-                    None => {}
+                    Some(Err(_)) | None => {}
                 }
                 sleep(LOOK).await;
             };

@@ -4,10 +4,10 @@
 //! Every host speaks the real protocol over a connection of its own: it registers, reads its
 //! stream, and reports what it has applied. Only its kernel is missing.
 
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
+mod master;
+mod report;
+
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,10 @@ use contiv_model::agent::{
 use contiv_model::object::{Network, Policy, Rule, Tenant};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::unistd::{SysconfVar, sysconf};
 use tokio::sync::{Semaphore, mpsc, watch};
+
+use master::Master;
+use report::report;
 
 /// How long a change may take before the run is given up.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -110,63 +112,6 @@ fn main() -> Result<()> {
         println!("{text}\nreport: {}", cli.report.display());
         Ok(())
     })
-}
-
-fn report(cli: &Cli, all: &[Readings]) -> Result<String> {
-    let mut out = String::from(
-        "# One netmaster and very many hosts\n\nWritten by `contiv-bench-hosts`. The hosts are \
-         simulated in one process beside the netmaster, on the same processors: each speaks the \
-         real protocol over a connection of its own, and only its kernel is missing. Times are \
-         from the call that makes a change to the moment that a host has read it.\n\n",
-    );
-    let load = std::fs::read_to_string("/proc/loadavg")?;
-    let load = load.split(' ').next().unwrap_or_default();
-    let processors = std::thread::available_parallelism()?;
-    let (endpoints, tenants, rounds) = (cli.endpoints, cli.tenants, cli.rounds);
-    writeln!(
-        out,
-        "{endpoints} endpoints on each host, {tenants} tenants, {rounds} changes of each kind, \
-         {processors} processors, load {load} at the end.\n\n\
-         | hosts | endpoints | change | median | 99 % | last | bar | | processor | bytes written |\n\
-         | --: | --: | --- | --: | --: | --: | --: | --- | --: | --: |"
-    )?;
-    let names = ["rule to all", "endpoint to its tenant"];
-    for readings in all {
-        for ((change, name), bar) in readings.changes.iter().zip(names).zip(BARS) {
-            let met = match change.most <= bar {
-                true => "met",
-                false => "**not met**",
-            };
-            let Change {
-                median,
-                most,
-                last,
-                processor,
-                written,
-            } = change;
-            writeln!(
-                out,
-                "| {} | {} | {name} | {median:.1?} | {most:.1?} | {last:.1?} | {bar:?} | {met} | \
-                 {processor:.1?} | {written} |",
-                readings.hosts, readings.endpoints,
-            )?;
-        }
-    }
-    out.push_str(
-        "\n| hosts | empty, KiB | bytes an endpoint | bytes a host | idle, % of a processor |\n\
-         | --: | --: | --: | --: | --: |\n",
-    );
-    for readings in all {
-        let [empty, endpoint, host] = readings.memory;
-        writeln!(
-            out,
-            "| {} | {} | {endpoint} | {host} | {:.1} |",
-            readings.hosts,
-            empty >> 10,
-            100.0 * readings.idle,
-        )?;
-    }
-    Ok(out)
 }
 
 async fn run(cli: &Cli, count: usize) -> Result<Readings> {
@@ -430,108 +375,5 @@ fn wish(tenant: usize) -> EndpointRequest {
         mac: None,
         replaces: None,
         of_swarm: false,
-    }
-}
-
-/// A netmaster of this run's own; killed at its end.
-struct Master {
-    child: Child,
-    address: String,
-    _data: tempfile::TempDir,
-}
-
-/// What a process has used.
-struct Spent {
-    /// Resident, in bytes.
-    memory: u64,
-    processor: Duration,
-    written: u64,
-    at: Instant,
-}
-
-impl Master {
-    fn start(program: &PathBuf) -> Result<Master> {
-        let data = tempfile::tempdir()?;
-        let mut child = Command::new(program)
-            .arg("--data-dir")
-            .arg(data.path())
-            .args(["--listen-url", "127.0.0.1:0", "--log-level", "info"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("run {}", program.display()))?;
-        let mut log = BufReader::new(child.stderr.take().context("a pipe")?);
-        let address = loop {
-            let mut line = String::new();
-            anyhow::ensure!(log.read_line(&mut line)? > 0, "netmaster did not get ready");
-            if let Some((_, rest)) = line.split_once("is ready address=") {
-                break rest.split(' ').next().unwrap_or_default().to_owned();
-            }
-        };
-        // A full pipe would stop it.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Ok(Master {
-            child,
-            address,
-            _data: data,
-        })
-    }
-
-    fn spent(&self) -> Result<Spent> {
-        let of = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id()));
-        let number = |text: &str, field: &str| -> Option<u64> {
-            let line = text.lines().find_map(|line| line.strip_prefix(field))?;
-            line.split_whitespace().next()?.parse().ok()
-        };
-        let (status, io, stat) = (of("status")?, of("io")?, of("stat")?);
-        let fields = stat.rsplit_once(") ").context("stat")?.1;
-        let ticks: u64 = fields
-            .split(' ')
-            .skip(11)
-            .take(2)
-            .filter_map(|t| t.parse::<u64>().ok())
-            .sum();
-        let per_second = sysconf(SysconfVar::CLK_TCK)?.context("ticks of the clock")?;
-        Ok(Spent {
-            memory: number(&status, "VmRSS:").context("VmRSS")? << 10,
-            processor: Duration::from_millis(ticks * 1_000 / u64::try_from(per_second)?),
-            written: number(&io, "wchar:").context("wchar")?,
-            at: Instant::now(),
-        })
-    }
-
-    fn tell(
-        &self,
-        what: &str,
-        mut times: Vec<Duration>,
-        rounds: usize,
-        before: &Spent,
-    ) -> Result<Change> {
-        let now = self.spent()?;
-        times.sort();
-        let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];
-        let took = now.at.duration_since(before.at);
-        let rounds = rounds.max(1);
-        let change = Change {
-            median: at(50),
-            most: at(99),
-            last: at(100),
-            processor: (now.processor - before.processor) / u32::try_from(rounds)?,
-            written: (now.written - before.written) / u64::try_from(rounds)?,
-        };
-        println!(
-            "{what}: median {:.1?}, 99 % {:.1?}, last {:.1?}, in {:.1?}",
-            change.median,
-            change.most,
-            change.last,
-            took / u32::try_from(rounds)?,
-        );
-        Ok(change)
-    }
-}
-
-impl Drop for Master {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -33,6 +33,9 @@ struct Options {
     /// Prints operations as they happen; RUST_LOG=debug adds what everybody does.
     #[arg(long)]
     tell: bool,
+    /// Prints what comes of a seed as JSON.
+    #[arg(long)]
+    json: bool,
     /// Prints a failing seed as it is, without looking for fewer operations that fail.
     #[arg(long)]
     whole: bool,
@@ -61,7 +64,12 @@ fn again(options: &Options, seed: u64) -> usize {
         without: BTreeSet::from_iter(options.without.iter().copied()),
         ..Run::new(seed, options.operations)
     };
-    match run.run() {
+    let done = run.run();
+    if options.json {
+        println!("{}", serde_json::to_string(&done).unwrap_or_default());
+        return usize::from(done.is_err());
+    }
+    match done {
         Ok(summary) => {
             println!("seed {seed}: {summary:?}");
             0
@@ -74,6 +82,10 @@ fn again(options: &Options, seed: u64) -> usize {
 }
 
 fn many(options: &Options) -> usize {
+    let Ok(program) = std::env::current_exe() else {
+        println!("this program is not found");
+        return 1;
+    };
     let begin = Instant::now();
     let (next, done) = (AtomicU64::new(options.first), AtomicU64::new(0));
     let failures: Mutex<Vec<Failure>> = Mutex::default();
@@ -91,7 +103,7 @@ fn many(options: &Options) -> usize {
                     if seed >= end || late {
                         return;
                     }
-                    let done_so = Run::new(seed, options.operations).run();
+                    let done_so = Run::new(seed, options.operations).apart(&program);
                     if let Ok(summary) = &done_so {
                         sum.lock()
                             .unwrap_or_else(PoisonError::into_inner)
@@ -133,7 +145,7 @@ fn many(options: &Options) -> usize {
         let told = if options.whole {
             first
         } else {
-            Run::shrink(first)
+            Run::shrink(first, &program)
         };
         println!("{told}");
     }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use crate::chance::{Chance, seed_system};
@@ -16,11 +19,12 @@ use crate::world::World;
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Once everybody is well again, everything is as it should be after this time: addresses that
-/// nobody claims expire after a minute, and an endpoint that nobody has is found in half of one.
-const SETTLED: Duration = Duration::from_secs(240);
+/// nobody claims expire after a minute, by a clock that may have been wrong by five, and an endpoint
+/// that nobody has is found in half of one.
+const SETTLED: Duration = Duration::from_secs(420);
 
 /// A run, as it can be done again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
     pub seed: u64,
     /// How many operations it has.
@@ -32,7 +36,7 @@ pub struct Run {
 }
 
 /// What a run that went well did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     pub writes: u64,
     pub containers: u64,
@@ -45,7 +49,7 @@ pub struct Summary {
 }
 
 /// What went wrong in a run, and what had happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {
     pub run: Run,
     pub what: String,
@@ -99,6 +103,29 @@ impl Run {
         }
     }
 
+    /// Does it in a process of its own: libraries count in statics what they have done
+    /// before, and one that counts differently takes other turns.
+    pub fn apart(&self, program: &Path) -> Result<Summary, Failure> {
+        let failed = |what: String| Failure {
+            run: self.clone(),
+            what,
+            log: Vec::new(),
+        };
+        let mut command = Command::new(program);
+        command.args(["--json", "--seed", &self.seed.to_string()]);
+        command.args(["--operations", &self.operations.to_string()]);
+        if !self.without.is_empty() {
+            let without: Vec<String> = self.without.iter().map(ToString::to_string).collect();
+            command.args(["--without", &without.join(",")]);
+        }
+        let output = command.output().map_err(|e| failed(e.to_string()))?;
+        let told = serde_json::from_slice::<Result<Summary, Failure>>(&output.stdout);
+        told.unwrap_or_else(|_| {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            Err(failed(format!("{}: {said}", output.status)))
+        })
+    }
+
     /// Does it, on a thread of its own, whose chance is the seed's from the start.
     pub fn run(&self) -> Result<Summary, Failure> {
         let run = self.clone();
@@ -129,7 +156,7 @@ impl Run {
     }
 
     /// A failing run with fewer operations that fails as well.
-    pub fn shrink(failure: Failure) -> Failure {
+    pub fn shrink(failure: Failure, program: &Path) -> Failure {
         let mut best = failure;
         let operations = best.run.operations;
         let mut width = (operations / 2).max(1);
@@ -140,7 +167,7 @@ impl Run {
                 run.tell = false;
                 run.without.extend(begin..(begin + width).min(operations));
                 if run.without.len() > best.run.without.len()
-                    && let Err(failure) = run.run()
+                    && let Err(failure) = run.apart(program)
                 {
                     best = failure;
                 }

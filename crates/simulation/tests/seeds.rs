@@ -1,6 +1,7 @@
 //! Seeds of every day; `make sim` has many more.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,10 @@ const SEEDS: u64 = 200;
 const LATE: Duration = Duration::from_secs(50);
 const OPERATIONS: usize = 40;
 
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_contiv-simulation"))
+}
+
 #[test]
 fn whatever_happens_no_address_is_given_twice_no_write_is_lost_and_all_comes_right() {
     let (begin, next) = (Instant::now(), AtomicU64::new(0));
@@ -24,7 +29,7 @@ fn whatever_happens_no_address_is_given_twice_no_write_is_lost_and_all_comes_rig
                 if seed >= SEEDS || begin.elapsed() >= LATE {
                     return;
                 }
-                if let Err(failure) = Run::new(seed, OPERATIONS).run() {
+                if let Err(failure) = Run::new(seed, OPERATIONS).apart(program()) {
                     panic!("{failure}");
                 }
             }
@@ -41,5 +46,6 @@ fn whatever_happens_no_address_is_given_twice_no_write_is_lost_and_all_comes_rig
 #[test]
 fn a_seed_is_the_same_run_again() {
     let run = Run::new(7, OPERATIONS);
-    assert_eq!(run.run().unwrap(), run.run().unwrap());
+    let (one, two) = (run.apart(program()), run.apart(program()));
+    assert_eq!(one.unwrap(), two.unwrap());
 }

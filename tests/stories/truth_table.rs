@@ -9,6 +9,7 @@ mod answers;
 mod cases;
 mod cast;
 mod plan;
+mod questions;
 
 use anyhow::bail;
 

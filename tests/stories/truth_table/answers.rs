@@ -14,9 +14,12 @@ pub(super) struct Miss {
     pub(super) is: Reach,
 }
 
+/// What is open and should not be, and the other way round.
+type Wrong<'a> = (Vec<&'a str>, Vec<String>);
+
 /// A line for each pair: what should be open and is not, and what is open and should not be.
 pub(super) fn table(misses: &[Miss]) -> String {
-    let mut lines: BTreeMap<(&str, &str), (Vec<&str>, Vec<String>)> = BTreeMap::new();
+    let mut lines: BTreeMap<(&str, &str), Wrong<'_>> = BTreeMap::new();
     for miss in misses {
         let (open, other) = lines.entry((&miss.from, &miss.to)).or_default();
         match miss.is {

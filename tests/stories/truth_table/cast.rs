@@ -1,7 +1,7 @@
 //! Containers of two tenants with equal addresses, the host and the world, who all ask each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -11,33 +11,16 @@ use serde_json::Value;
 
 use super::answers::Miss;
 use super::plan::{GROUPS, POLICIES, Plan};
+use super::questions::{ACTORS, PORTS, Question, addresses, questions_of_all, target};
 use crate::stage::{Result, SOON, Stage};
 
 const TENANTS: [&str; 2] = ["default", "blue"];
-
-/// Ports that everybody answers on.
-const PORTS: [u16; 2] = [80, 81];
 
 /// A question not answered by then is not answered.
 const SILENCE: Duration = Duration::from_millis(150);
 
 /// How long an answer that is not the expected one is asked for again.
 const PATIENCE: Duration = Duration::from_secs(4);
-
-/// Tenant, name, group at the beginning, last byte of both addresses.
-const ACTORS: [(usize, &str, &str, u8); 7] = [
-    (0, "w1", "web", 11),
-    (0, "w2", "web", 12),
-    (0, "d1", "db", 21),
-    (0, "n1", "-", 31),
-    (1, "bw1", "web", 11),
-    (1, "bd1", "db", 21),
-    (1, "bn1", "-", 31),
-];
-
-/// The host, and whom the host meets as itself.
-const HOST: &str = "host";
-const WORLD: &str = "world";
 
 pub(super) struct Cast {
     /// Containers in the order of [`ACTORS`], then the host.
@@ -57,16 +40,6 @@ pub(super) struct Cast {
 enum Side {
     Sender,
     Receiver,
-}
-
-/// A question, and who is asked.
-struct Question {
-    /// Position in the cast.
-    from: usize,
-    to: &'static str,
-    /// Position in the cast; none for the world.
-    target: Option<usize>,
-    ask: Ask,
 }
 
 impl Cast {
@@ -314,107 +287,6 @@ impl Cast {
         }
         true
     }
-}
-
-impl Question {
-    fn missed(&self, is: Reach) -> Miss {
-        let target = target(&self.ask);
-        let family = if target.is_ipv6() { "6" } else { "" };
-        let what = match self.ask {
-            Ask::Tcp(_) => format!("tcp{family}:{}", target.port()),
-            Ask::Udp(_, None) => format!("udp{family}:{}", target.port()),
-            Ask::Udp(_, Some(_)) => format!("talk:{}", target.port()),
-            Ask::Ping(_) => format!("ping{family}"),
-        };
-        let from = ACTORS.get(self.from).map_or(HOST, |actor| actor.1);
-        Miss {
-            from: from.to_owned(),
-            to: self.to.to_owned(),
-            what,
-            is,
-        }
-    }
-}
-
-/// Every pair of a tenant, everybody and the world, the host and its own tenant; by every protocol,
-/// port and family, and one conversation that goes on from step to step.
-fn questions_of_all() -> Vec<Question> {
-    let mut all = Vec::new();
-    for (from, (tenant, name, ..)) in ACTORS.into_iter().enumerate() {
-        for (index, (_, other, _, last)) in ACTORS.into_iter().enumerate() {
-            if ACTORS[index].0 != tenant || other == name {
-                continue;
-            }
-            let (to, target) = (other, Some(index));
-            for ip in addresses(last) {
-                all.extend(asks_of(ip).map(|ask| Question {
-                    from,
-                    to,
-                    target,
-                    ask,
-                }));
-            }
-            let ask = Ask::Udp(
-                (addresses(last)[0], 80).into(),
-                Some(4000 + u16::from(last)),
-            );
-            all.push(Question {
-                from,
-                to,
-                target,
-                ask,
-            });
-        }
-        let (to, target) = (WORLD, None);
-        all.extend(asks_of(World::ADDRESS.into()).map(|ask| Question {
-            from,
-            to,
-            target,
-            ask,
-        }));
-    }
-    let ours = ACTORS
-        .into_iter()
-        .enumerate()
-        .filter(|(_, actor)| actor.0 == 0);
-    for (index, (_, to, _, last)) in ours {
-        let (from, target) = (ACTORS.len(), Some(index));
-        all.extend(asks_of(addresses(last)[0]).map(|ask| Question {
-            from,
-            to,
-            target,
-            ask,
-        }));
-    }
-    all
-}
-
-fn asks_of(ip: IpAddr) -> impl Iterator<Item = Ask> {
-    let ports = PORTS.into_iter().map(move |port| SocketAddr::new(ip, port));
-    let ports = ports.flat_map(|address| [Ask::Tcp(address), Ask::Udp(address, None)]);
-    ports.chain([Ask::Ping(ip)])
-}
-
-fn target(ask: &Ask) -> SocketAddr {
-    match *ask {
-        Ask::Tcp(target) | Ask::Udp(target, _) => target,
-        Ask::Ping(ip) => (ip, 0).into(),
-    }
-}
-
-fn addresses(last: u8) -> [IpAddr; 2] {
-    // As people write them: the same digits in both families.
-    let v6 = Ipv6Addr::new(
-        0xfd00,
-        1,
-        0,
-        0,
-        0,
-        0,
-        0,
-        u16::from(last / 10 * 16 + last % 10),
-    );
-    [IpAddr::from([10, 1, 0, last]), v6.into()]
 }
 
 fn mapped(ip: IpAddr) -> [u8; 16] {

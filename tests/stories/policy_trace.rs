@@ -132,7 +132,7 @@ fn the_matrix_and_a_diff_tell_pairs_before_anything_changes() -> Result<()> {
                  action: allow\npriority: 20\nprotocol: tcp\nport: {SHUT}\nfromEndpointGroup: web\n"
             ),
         )?;
-        let diff = format!("policy diff -f {}", FILE);
+        let diff = format!("policy diff -f {FILE}");
         let told = stage.netctl(&diff)?;
         let opens = format!("opens   web   db  tcp       {SHUT}");
         ensure!(
@@ -140,7 +140,7 @@ fn the_matrix_and_a_diff_tell_pairs_before_anything_changes() -> Result<()> {
             "{told}"
         );
         web.is_barred(db.ip, SHUT)?;
-        stage.netctl(&format!("apply -f {}", FILE))?;
+        stage.netctl(&format!("apply -f {FILE}"))?;
         web.soon_connects(db.ip, SHUT)?;
         ensure!(stage.netctl(&diff)?.contains("0 opened, 0 closed"));
         Ok(fs::remove_file(file)?)

@@ -80,6 +80,7 @@ fn without_an_agent_the_engine_is_told_within_a_second_and_later_served() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the agent has to be late")]
 fn an_agent_that_comes_back_soon_is_waited_for() {
     let place = Place::new("soon");
     let path = place.0.clone();

@@ -210,7 +210,7 @@ fn connections_and_numbered_packets_outlive_the_layout(attach: Attach) {
     site.apply();
     says(&mut client, &mut accepted, b"kept");
     assert_ne!(a.reaches(b.at(8000)), Reach::Open);
-    let usage = site.with(|plane| plane.flow_use()).unwrap();
+    let usage = site.with(contiv_datapath::Plane::flow_use).unwrap();
     assert_eq!(usage.crowded.values().sum::<u64>(), 0, "{usage:?}");
 }
 

@@ -221,7 +221,7 @@ impl<'a> Finder<'a> {
             ..Found::default()
         };
         let has = |host: &&crate::record::HostRecord| {
-            host.control == Some(address) || host.tunnel.map(IpAddr::from) == Some(address)
+            host.control == Some(address) || host.tunnel == Some(address)
         };
         let network = self.image.networks_of(self.tenant);
         let network = network

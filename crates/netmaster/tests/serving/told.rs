@@ -65,7 +65,11 @@ async fn hits_of_all_hosts_and_lives_are_added_up() {
     assert_eq!(first.last_hit, Some(5_000));
     assert_eq!(first.hosts, ["h1", "h2"]);
     assert!(!document.rules[1].is_hit(), "never hit, and shown");
-    assert_eq!(document.rules.len(), 2, "what no rule decides is of all tenants together");
+    assert_eq!(
+        document.rules.len(),
+        2,
+        "what no rule decides is of all tenants together"
+    );
     let of_all = master.client().hits(None, None).await.unwrap();
     let default = of_all.rules.last().unwrap();
     assert_eq!((default.rule.as_str(), default.connections), ("default", 7));

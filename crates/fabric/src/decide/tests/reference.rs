@@ -201,7 +201,7 @@ impl Reference {
                     return Ok(());
                 };
                 require(known.host == *host)?;
-                self.end(&[id.clone()], number);
+                self.end(std::slice::from_ref(id), number);
                 Ok(())
             }
             Step::PutDockerNetwork(binding) => self.put_docker_network(binding),
@@ -242,7 +242,7 @@ impl Reference {
                         let of_hosts = network.starts_with("default:");
                         let mut awaited = awaited.iter().filter(|h| hosts.contains_key(*h));
                         awaited.any(|h| late(&h.as_str()))
-                            || of_hosts && applied.keys().any(|h| late(&h))
+                            || of_hosts && applied.keys().any(late)
                     }
                     _ => true,
                 });

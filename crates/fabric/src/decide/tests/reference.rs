@@ -241,8 +241,7 @@ impl Reference {
                         let late = |h: &&str| applied[*h] < *at;
                         let of_hosts = network.starts_with("default:");
                         let mut awaited = awaited.iter().filter(|h| hosts.contains_key(*h));
-                        awaited.any(|h| late(&h.as_str()))
-                            || of_hosts && applied.keys().any(late)
+                        awaited.any(|h| late(&h.as_str())) || of_hosts && applied.keys().any(late)
                     }
                     _ => true,
                 });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, Once, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use contiv_testbed::{Cluster, Daemon, Node, at_exit, map_entries};
@@ -42,11 +42,13 @@ pub(crate) fn story(play: impl FnOnce(&mut Stage) -> Result<()>) -> Result<()> {
         *shared = Some(Stage::set()?);
     }
     let stage = shared.as_mut().context("a stage")?;
+    let begun = Instant::now();
     let played = catch_unwind(AssertUnwindSafe(|| {
         play(stage)?;
         let struck = stage.strike();
         struck.context("the story is told, but not all of it is gone")
     }));
+    println!("told in {} s", begun.elapsed().as_secs());
     if !matches!(played, Ok(Ok(()))) {
         stage.tell();
         *shared = None;

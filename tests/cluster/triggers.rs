@@ -16,7 +16,7 @@ const SHUT: u16 = 8001;
 const GROUPS: [&str; HOSTS] = ["red", "green", "blue"];
 
 /// After which no further thing happens.
-const ENOUGH: Duration = Duration::from_secs(240);
+const ENOUGH: Duration = Duration::from_secs(120);
 
 /// Containers of each group on each host.
 struct Matrix {

@@ -24,8 +24,10 @@ const PORTION: usize = 24;
 
 /// Takes a host's first words; writes only when they say something new.
 ///
-/// 1. A name is one host's: while a host of this name is live, another boot or another
-///    tunnel address is another host's, and refused.
+/// 1. A name is one host's: while a host of this name is live, another tunnel address is another
+///    host's, and refused. The same address in another boot is the host itself, whose earlier
+///    connections have ended without a word; without an address nobody can tell, so that another
+///    boot is refused.
 /// 2. A tunnel address is one host's: two that share it could not be told apart by it.
 pub fn register_host(
     image: &Image,
@@ -202,8 +204,8 @@ fn release(draft: &mut Draft<'_>, image: &Image, host: &str) -> usize {
 }
 
 fn check_same(known: &HostRecord, register: &Register, live: bool) -> Result<(), Refusal> {
-    let same = known.boot_id == register.boot_id && known.tunnel == register.tunnel;
-    if same || !live {
+    let same_boot = known.boot_id == register.boot_id || known.tunnel.is_some();
+    if known.tunnel == register.tunnel && same_boot || !live {
         return Ok(());
     }
     let place = |address: Option<std::net::IpAddr>| {

@@ -46,7 +46,7 @@ systemctl disable --now netplugin.service 2>/dev/null || true
 for link in $(ip -br link show type veth | sed -n -E 's/^((cv|cc)[0-9a-f]+|contiv0)[@ ].*/\1/p'); do
     ip link del "$link" 2>/dev/null || true
 done
-rm -rf /sys/fs/bpf/contiv /run/docker/plugins/netplugin.sock
+rm -rf /sys/fs/bpf/contiv /run/docker/plugins/netplugin.sock /run/contiv
 nft delete table inet contiv 2>/dev/null || true
 iptables -S 2>/dev/null | sed -n 's/^-A \(.*contiv.*\)/\1/p' | while read -r rule; do
     echo "$rule" | xargs iptables -D

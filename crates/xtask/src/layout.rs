@@ -8,6 +8,9 @@ pub(crate) const MASTER: &str = "127.0.0.1:9999";
 /// The driver socket that netplugin offers to the engine.
 pub(crate) const PLUGIN_SOCKET: &str = "/run/docker/plugins/netplugin.sock";
 
+/// Where netplugin keeps the socket that the managed plugin of Docker Swarm forwards to.
+pub(crate) const SWARM_SOCKETS: &str = "/run/contiv";
+
 /// netmaster's data, as an installed one would keep it.
 pub(crate) const DATA: &str = "/var/lib/contiv";
 

@@ -93,7 +93,7 @@ fn build() -> Suite {
 
 fn units() -> Suite {
     let line = format!("test --workspace --exclude {STORIES} --no-fail-fast");
-    suite("units, properties, conformance", 6, &line)
+    suite("units, properties, conformance", 12, &line)
 }
 
 fn stories() -> Suite {

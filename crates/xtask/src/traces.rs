@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::layout::{PINS, PLUGIN_SOCKET};
+use crate::layout::{PINS, PLUGIN_SOCKET, SWARM_SOCKETS};
 use crate::shell::{capture, exists, succeeds};
 use crate::{engine, firewall};
 
@@ -84,6 +84,7 @@ pub(crate) fn remove_kernel() -> Result<()> {
         firewall::delete("filter", &rule)?;
     }
     fs::remove_file(PLUGIN_SOCKET).ok();
+    fs::remove_dir_all(SWARM_SOCKETS).ok();
     Ok(())
 }
 
@@ -94,7 +95,7 @@ pub(crate) fn left() -> Result<Vec<String>> {
         let networks = docker_networks()?;
         left.extend(networks.iter().map(|id| format!("Docker network {id}")));
     }
-    for path in [PINS, PLUGIN_SOCKET, "/var/lib/contiv/up"] {
+    for path in [PINS, PLUGIN_SOCKET, SWARM_SOCKETS, "/var/lib/contiv/up"] {
         if Path::new(path).exists() {
             left.push(path.to_owned());
         }

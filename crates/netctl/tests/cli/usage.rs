@@ -139,7 +139,7 @@ fn what_makes_no_sense_exits_with_1_the_commands_help_and_the_reason() {
             "Usage: netctl policy hits ",
             "--all",
         ),
-        (&["login"], "Usage: netctl ", "login"),
+        (&["logon"], "Usage: netctl ", "logon"),
     ] {
         let run = netctl("", words);
         assert!(run.stderr.contains(usage), "{words:?}: {}", run.stderr);

@@ -30,7 +30,8 @@ fn thousands_of_keys_are_one_commit() {
         // Their own numbers are a little lower, since it took several revisions.
         let first = |e: &contiv_store::Entry| e.value == "first" && e.number <= number;
         assert!(found.entries.iter().all(first));
-        assert_eq!(found.revision.number, number);
+        // What was staged in vain has moved etcd's revision, and nothing else.
+        assert!(found.revision.number >= number, "{:?}", found.revision);
     });
 }
 

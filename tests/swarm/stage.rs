@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use contiv_testbed::{BUSYBOX_IMAGE, Cluster, Container, Netns, Node, bin, wait_for};
+use contiv_testbed::{
+    BUSYBOX_IMAGE, Cluster, Container, Netns, Node, Reply, bin, unix_request, wait_for,
+};
 use serde_json::Value;
 
 pub(crate) use anyhow::Result;
@@ -139,6 +141,24 @@ impl Swarm {
         let entries =
             entries.map(|entry| Ok((text(&entry["address"]).parse()?, text(&entry["state"]))));
         entries.collect()
+    }
+
+    /// Calls the managed plugin of a host as its engine does.
+    pub(crate) fn plugin_call(&self, host: usize, call: &str) -> Result<Reply> {
+        let node = &self.cluster.nodes[host];
+        let target = format!("/plugins/{PLUGIN}/json");
+        let plugin = node.engine.api_ok("GET", &target, None)?;
+        let id = plugin["Id"].as_str().context("the plugin's id")?;
+        // The path itself is longer than the kernel takes.
+        let beside = node.host.dir().join("plugin");
+        if !beside.exists() {
+            let there = node.host.path(format!("/run/docker/plugins/{id}"));
+            std::os::unix::fs::symlink(there, &beside)?;
+        }
+        let socket = beside.join("contiv.sock");
+        let body = serde_json::json!({});
+        let limit = Duration::from_secs(10);
+        unix_request(&socket, "POST", &format!("/{call}"), Some(&body), limit)
     }
 
     /// Waits until no address is in use.

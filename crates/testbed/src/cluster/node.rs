@@ -82,6 +82,8 @@ impl Node {
             .args(["--listen-peer-urls", &peer])
             .args(["--initial-advertise-peer-urls", &peer])
             .args(["--initial-cluster", &all.collect::<Vec<_>>().join(",")])
+            // A member that was cut off does not unseat the leader when it is back.
+            .arg("--pre-vote")
             // A machine that is busy with tests is no reason for an election.
             .args(["--heartbeat-interval", "200", "--election-timeout", "2000"])
             .args(["--logger", "zap", "--log-level", "warn"]);

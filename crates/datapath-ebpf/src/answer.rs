@@ -38,7 +38,13 @@ pub fn arp(skb: &Skb, endpoint: &Endpoint) -> i32 {
     if arp.sender != endpoint.ipv4 {
         return Reason::SpoofedAddress.code();
     }
-    let Some(mac) = neighbour(endpoint, &mapped(arp.target)) else {
+    let [a, b, c, d] = arp.target;
+    // Who gets an address later has this one, so that nobody has to ask again.
+    let later = |network: &Network| {
+        let refuses = network.flags & Network::REFUSES != 0;
+        refuses.then_some([2, 2, a, b, c, d])
+    };
+    let Some(mac) = neighbour(endpoint, &mapped(arp.target), later) else {
         return Reason::UnknownNeighbour.code();
     };
     respond(skb, |frame| {
@@ -56,7 +62,7 @@ pub fn solicitation(skb: &Skb, endpoint: &Endpoint) -> i32 {
     if asked.sender == Words::default() || asked.target == Words::new(endpoint.ipv6) {
         return Reason::NeighbourNoise.code();
     }
-    let Some(mac) = neighbour(endpoint, &asked.target.address()) else {
+    let Some(mac) = neighbour(endpoint, &asked.target.address(), |_| None) else {
         return Reason::UnknownNeighbour.code();
     };
     respond(skb, |frame| {
@@ -65,9 +71,14 @@ pub fn solicitation(skb: &Skb, endpoint: &Endpoint) -> i32 {
     })
 }
 
-/// The link address of the gateway, or of whoever has the address in the endpoint's network.
+/// The link address of the gateway, or of whoever has the address in the endpoint's network; what
+/// `later` says where nobody has it.
 #[inline(always)]
-fn neighbour(endpoint: &Endpoint, address: &Address) -> Option<[u8; 6]> {
+fn neighbour(
+    endpoint: &Endpoint,
+    address: &Address,
+    later: impl FnOnce(&Network) -> Option<[u8; 6]>,
+) -> Option<[u8; 6]> {
     let network = network_of(&Host, endpoint.tenant, address)?;
     if network.number != endpoint.network {
         return None;
@@ -79,12 +90,10 @@ fn neighbour(endpoint: &Endpoint, address: &Address) -> Option<[u8; 6]> {
         tenant: endpoint.tenant,
         address: *address,
     };
-    if let Some(target) = Host.target(&key) {
-        return Some(target.mac);
+    match Host.target(&key) {
+        Some(target) => Some(target.mac),
+        None => later(network),
     }
-    // Who gets the address later has this one, so that nobody has to ask again.
-    let [.., a, b, c, d] = *address;
-    (network.flags & Network::REFUSES != 0).then_some([2, 2, a, b, c, d])
 }
 
 /// Tells the host that all addresses behind its link are at the gateway's link address.

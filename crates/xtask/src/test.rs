@@ -51,6 +51,7 @@ impl Test {
         report.task("managed plugin", 1, || plugin::tree().map(drop));
         report.run(&stories());
         report.run(&cluster());
+        report.run(&swarm());
     }
 }
 
@@ -105,6 +106,12 @@ fn stories() -> Suite {
 fn cluster() -> Suite {
     let line = format!("test -p {STORIES} --test cluster --no-fail-fast -- --test-threads=1");
     suite("stories of a cluster", 4, &line)
+}
+
+/// Two engines in one Swarm, by the managed plugin; the longer one of its stories is a slow test.
+fn swarm() -> Suite {
+    let line = format!("test -p {STORIES} --test swarm --no-fail-fast -- --test-threads=1");
+    suite("stories of a Swarm", 4, &line)
 }
 
 /// Tests that are too slow for every run are marked `#[ignore = "slow: …"]`.

@@ -16,6 +16,8 @@ mod name;
 pub mod object;
 pub mod parsed;
 pub mod reach;
+mod span;
 
 pub use invalid::Invalid;
 pub use name::Name;
+pub use span::parse_span;

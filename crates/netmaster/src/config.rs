@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use contiv_model::parse_span;
 
 use crate::listen::Listen;
 
@@ -162,7 +163,7 @@ pub enum TokenCommand {
     /// Print a token that lets one host join, once
     Create {
         /// Until it expires, such as 30m, 1h, 2d
-        #[arg(long, default_value = "1h", value_name = "TIME", value_parser = span)]
+        #[arg(long, default_value = "1h", value_name = "TIME", value_parser = parse_span)]
         ttl: Duration,
         /// The one host that it is for, which may have joined before [default: any new one]
         #[arg(long, default_value = "", value_name = "NAME")]
@@ -192,24 +193,7 @@ pub struct Patience(pub Option<Duration>);
 fn patience(text: &str) -> Result<Patience, String> {
     match text {
         "never" => Ok(Patience(None)),
-        text => span(text).map(|span| Patience(Some(span))),
-    }
-}
-
-/// A span of time as people write it.
-fn span(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "s" | "" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        _ => 0,
-    };
-    let number: u64 = digits.parse().unwrap_or_default();
-    match number.checked_mul(unit) {
-        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
-        _ => Err("give a number with s, m, h or d after it, such as 1h".into()),
+        text => parse_span(text).map(|span| Patience(Some(span))),
     }
 }
 

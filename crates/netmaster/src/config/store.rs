@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use contiv_model::parse_span;
 use contiv_store::{Error, EtcdPlace};
 
 /// Name of the embedded store's file in `--data-dir`.
@@ -85,7 +86,7 @@ pub enum SnapshotCommand {
         #[arg(long)]
         force: bool,
         /// Until addresses are given even if some hosts have not said what lives on them
-        #[arg(long, default_value = "10m", value_name = "TIME", value_parser = super::span)]
+        #[arg(long, default_value = "10m", value_name = "TIME", value_parser = parse_span)]
         adopt_timeout: Duration,
     },
 }

@@ -8,10 +8,12 @@
 //! | `presented` | what a certificate says of its owner |
 //! | `fingerprint` | an authority in 64 digits, by which others know it |
 //! | `token` | what a host joins with, and what people show |
+//! | `private_file` | where secrets are kept on a disk |
 //! | `secret` | chance, hashes, and comparing without telling |
 //! | `trust`, `tls` | both ends of a conversation: who is believed, and what is said of that |
 //!
-//! The clock is an argument; chance is the only thing that is asked of the system.
+//! The clock is an argument; but for private files, chance is the only thing that is asked of the
+//! system.
 
 mod authority;
 mod error;
@@ -19,6 +21,7 @@ mod fingerprint;
 mod host_key;
 mod lifetime;
 mod presented;
+mod private_file;
 mod secret;
 mod tls;
 mod token;
@@ -33,6 +36,7 @@ pub use fingerprint::Fingerprint;
 pub use host_key::{HostKey, public_key_of_request};
 pub use lifetime::{Lifetimes, renew_at};
 pub use presented::Presented;
+pub use private_file::write_private_file;
 pub use secret::{Secret, hash, hash_matches};
 pub use tls::{Certificate, client_config, human, server_config};
 pub use token::{AdminToken, JoinToken};

@@ -1,14 +1,14 @@
 //! Which masters are asked, whom netctl believes and what it shows: flags first, then what
 //! `netctl login` has kept, then the loopback.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use clap::Args;
 use contiv_client::{Access, Client, DEFAULT_MASTER, MasterAddress, Token, masters};
-use contiv_identity::Fingerprint;
+use contiv_identity::{Fingerprint, write_private_file};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -116,19 +116,8 @@ impl Saved {
         if let Some(dir) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         }
-        let beside = path.with_extension("new");
-        fs::remove_file(&beside).ok();
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&beside)?;
         let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
-        file.write_all(text.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&beside, &path)?;
+        write_private_file(&path, &format!("{text}\n"))?;
         Ok(path)
     }
 }

@@ -36,7 +36,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use admin::write_secret;
 pub(crate) use guard::{Caller, Peer, admit, own_endpoints};
 
 use crate::clock::now;

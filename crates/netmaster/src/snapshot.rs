@@ -14,13 +14,12 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use contiv_fabric::{Image, Key, adoption};
-use contiv_identity::Fingerprint;
+use contiv_identity::{Fingerprint, write_private_file};
 use contiv_store::{Contents, EtcdStore, RedbStore, Revision};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::now;
 use crate::config::{Config, SnapshotCommand, StorePlace};
-use crate::door::write_secret;
 use crate::storage::{self, SCHEMA};
 
 /// The form of the file.
@@ -55,7 +54,7 @@ pub async fn run(config: &Config, command: &SnapshotCommand) -> anyhow::Result<(
         SnapshotCommand::Save { file } => {
             let text = save(config).await?;
             let head = read(&text)?.revision;
-            write_secret(file, &text)
+            write_private_file(file, &text)
                 .with_context(|| format!("cannot write {}", file.display()))?;
             println!("{}: revision {head}", file.display());
         }

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use contiv_client::{Access, Client, Timeouts, masters};
-use contiv_identity::Fingerprint;
+use contiv_identity::{Fingerprint, write_private_file};
 use contiv_model::identity::JoinTokenRequest;
 
 use crate::config::{Config, TokenCommand};
-use crate::door::write_secret;
 
 /// Makes the token and prints it.
 pub async fn run(config: &Config, command: &TokenCommand) -> anyhow::Result<()> {
@@ -25,7 +24,7 @@ pub async fn run(config: &Config, command: &TokenCommand) -> anyhow::Result<()> 
         TokenCommand::Rotate => {
             let token = client.rotate_admin_token().await?.token;
             let file = config.admin_token_file();
-            if let Err(error) = write_secret(&file, &format!("{token}\n")) {
+            if let Err(error) = write_private_file(&file, &format!("{token}\n")) {
                 // It must not get lost: the one before is worth nothing any more.
                 println!("{token}");
                 bail!(

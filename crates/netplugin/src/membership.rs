@@ -6,14 +6,16 @@
 //! | `host.pem` | the certificate, then the authority's |
 //! | `ca.pem` | the authority's certificate |
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use contiv_client::{Access, Client, MasterAddress, Timeouts};
-use contiv_identity::{Certificate, Fingerprint, HostKey, JoinToken, Presented};
+use contiv_identity::{
+    Certificate, Fingerprint, HostKey, JoinToken, Presented, write_private_file,
+};
 use contiv_model::identity::{JoinRequest, Joined};
 use tokio::time::{Instant, sleep};
 
@@ -233,21 +235,9 @@ impl Files {
         }
     }
 
-    /// Writes a file that only root reads, whole or not at all, and durable.
     fn write(&self, name: &str, text: &str) -> Result<(), Error> {
         let path = self.0.join(name);
-        let write = || {
-            let beside = self.0.join(format!("{name}.new"));
-            fs::remove_file(&beside).ok();
-            let mut options = OpenOptions::new();
-            options.write(true).create_new(true).mode(0o600);
-            let mut file = options.open(&beside)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)?;
-            fs::File::open(&self.0)?.sync_all()
-        };
-        write().map_err(directory(&path))
+        write_private_file(&path, text).map_err(directory(&path))
     }
 }
 

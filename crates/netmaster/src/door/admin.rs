@@ -1,14 +1,11 @@
 //! The administrator's first token, and the files for people.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::fs;
 
 use anyhow::Context;
 use contiv_fabric::found_admin;
 use contiv_fabric::identity::AdminRecord;
-use contiv_identity::{AdminToken, Authority};
+use contiv_identity::{AdminToken, Authority, write_private_file};
 
 use crate::config::Config;
 use crate::ledger::Ledger;
@@ -30,7 +27,7 @@ pub(super) async fn found(
         return Ok(());
     }
     let (file, token) = (config.admin_token_file(), AdminToken::new()?);
-    write_secret(&file, &format!("{token}\n"))
+    write_private_file(&file, &format!("{token}\n"))
         .with_context(|| format!("--admin-token-file: cannot write {}", file.display()))?;
     let admin = AdminRecord {
         hash: token.secret.hash(),
@@ -46,18 +43,4 @@ pub(super) async fn found(
         tracing::info!("another master has made the administrator's token");
     }
     Ok(())
-}
-
-/// Writes a file that only its owner reads, whole or not at all.
-pub(crate) fn write_secret(path: &Path, text: &str) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = path.with_file_name(name);
-    fs::remove_file(&beside).ok();
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let mut file = options.open(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
 }

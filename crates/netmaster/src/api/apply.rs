@@ -3,6 +3,7 @@
 use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::post;
 use axum::{Json, Router};
+use contiv_fabric::record::Stamp;
 use contiv_fabric::{self as fabric, Image};
 use contiv_model::manifest::{AppliedPlan, Apply, Declared};
 
@@ -24,16 +25,7 @@ async fn apply(
     State(shared): State<Shared>,
     Document(mut request): Document<Apply>,
 ) -> Result<Json<AppliedPlan>, Problem> {
-    for object in &mut request.objects {
-        if let Declared::Network(network) = object {
-            network.complete(shared.netmode);
-        }
-    }
-    let stamps: Vec<_> = request
-        .objects
-        .iter()
-        .map(|_| shared.clock.stamp())
-        .collect();
+    let stamps = complete(&shared, &mut request);
     let decide = |image: &Image| {
         let decide = |reports: &_| fabric::apply(image, reports, &stamps, &request);
         shared.hosts.read(decide)
@@ -43,4 +35,15 @@ async fn apply(
     let (steps, dry_run) = (plan.steps.len(), request.dry_run);
     tracing::info!(steps, dry_run, revision, "applied");
     Ok(Json(AppliedPlan { plan, revision }))
+}
+
+/// Fills in what the master decides for declared objects, and gives a stamp for each that is made.
+pub(super) fn complete(shared: &Shared, request: &mut Apply) -> Vec<Stamp> {
+    for object in &mut request.objects {
+        if let Declared::Network(network) = object {
+            network.complete(shared.netmode);
+        }
+    }
+    let stamp = |_: &Declared| shared.clock.stamp();
+    request.objects.iter().map(stamp).collect()
 }

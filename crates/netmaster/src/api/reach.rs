@@ -7,14 +7,13 @@ use axum::http::request::Parts;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use contiv_fabric::{HostReports, Image, Refusal, reach};
-use contiv_model::manifest::{Apply, Declared};
+use contiv_model::manifest::Apply;
 use contiv_model::reach::{MatrixRequest, PolicyDiff, PolicyMatrix, Trace, TraceRequest};
 use serde::de::DeserializeOwned;
 
 use super::answer::Problem;
 use super::apply::MAX_OBJECTS;
 use super::body::Document;
-use super::kind::Kind;
 use super::{Shared, both};
 
 pub(super) fn routes(router: Router<Shared>) -> Router<Shared> {
@@ -72,16 +71,7 @@ async fn diff(
     State(shared): State<Shared>,
     Document(mut request): Document<Apply>,
 ) -> Result<Json<PolicyDiff>, Problem> {
-    for object in &mut request.objects {
-        if let Declared::Network(network) = object {
-            network.complete(shared.netmode);
-        }
-    }
-    let stamps: Vec<_> = request
-        .objects
-        .iter()
-        .map(|_| shared.clock.stamp())
-        .collect();
+    let stamps = super::apply::complete(&shared, &mut request);
     let look = move |image: &Image, reports: &HostReports, revision| {
         reach::diff(image, reports, revision, &stamps, &request)
     };

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use contiv_model::agent::{DockerNetwork, PoolRef};
+use contiv_model::agent::{DockerNetwork, PoolRef, SwarmLife};
 use contiv_model::object::Network;
 use ipnet::IpNet;
 
@@ -22,6 +22,13 @@ use super::pool::{is_known, subnet, subnet_of};
 use super::wire::{CreateNetwork, GENERIC, INTERNAL, IpamData, NetworkRef, Nothing, user_option};
 use crate::error::Error;
 use crate::mirror::DEFAULT_TENANT;
+
+/// What the masters keep with the binding of a Docker network.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) aux_addresses: Vec<IpAddr>,
+    pub(super) swarm: Option<SwarmLife>,
+}
 
 impl Driver {
     pub(super) async fn create_network(
@@ -34,27 +41,43 @@ impl Driver {
         }
         refuse_what_is_not_kept(&request)?;
         let subnets = subnets(&request.ipv4_data, &request.ipv6_data)?;
-        let (pool, made) = match self
+        let named = self
             .named(|name| user_option(&request.options, name))
-            .await?
-        {
+            .await?;
+        let data = (&request.ipv4_data[..], &request.ipv6_data[..]);
+        let kept = Kept {
+            aux_addresses: aux_addresses(&request)?,
+            swarm: None,
+        };
+        self.stand_for(id, named, data, &subnets, kept).await?;
+        Ok(Nothing {})
+    }
+
+    /// Binds a Docker network to the object that was named, else to the one that its subnets
+    /// name; `kept` goes with it.
+    pub(super) async fn stand_for(
+        &self,
+        id: &str,
+        named: Option<PoolRef>,
+        data: (&[IpamData], &[IpamData]),
+        subnets: &[IpNet],
+        kept: Kept,
+    ) -> Result<(), Error> {
+        let (pool, made) = match named {
             Some(pool) => {
-                self.check_pools(&pool, &subnets).await?;
+                self.check_pools(&pool, subnets).await?;
                 (pool, false)
             }
-            None => {
-                let data = (&request.ipv4_data[..], &request.ipv6_data[..]);
-                self.by_subnet(id, data, &subnets).await?
-            }
+            None => self.by_subnet(id, data, subnets).await?,
         };
         let binding = DockerNetwork {
-            id: id.clone(),
+            id: id.to_owned(),
             host: self.host_name.clone(),
             tenant: pool.tenant,
             network: pool.network,
             group: pool.group,
-            aux_addresses: aux_addresses(&request)?,
-            swarm: None,
+            aux_addresses: kept.aux_addresses,
+            swarm: kept.swarm,
         };
         if let Err(error) = self.bind(&binding).await {
             if made {
@@ -64,16 +87,17 @@ impl Driver {
         }
         let mut memory = self.memory();
         for subnet in subnets {
-            memory.named_pools.remove(&subnet);
+            memory.named_pools.remove(subnet);
         }
         tracing::info!(
             docker_network = id,
             tenant = binding.tenant,
             network = binding.network,
             group = binding.group,
+            swarm = binding.swarm.is_some(),
             "Docker network bound"
         );
-        Ok(Nothing {})
+        Ok(())
     }
 
     pub(super) async fn delete_network(
@@ -109,7 +133,7 @@ impl Driver {
     }
 
     /// Removes a network that was made for what has failed.
-    pub(super) async fn unmake(&self, binding: &DockerNetwork) {
+    async fn unmake(&self, binding: &DockerNetwork) {
         let key = format!("{}:{}", binding.tenant, binding.network);
         if let Err(error) = self.client.delete::<Network>(&key).await {
             tracing::warn!(network = key, %error, "a network without use is left over");
@@ -118,7 +142,7 @@ impl Driver {
 
     /// Has the master remember it. What a Docker network stands for never changes: containers
     /// may be in it already.
-    pub(super) async fn bind(&self, binding: &DockerNetwork) -> Result<(), Error> {
+    async fn bind(&self, binding: &DockerNetwork) -> Result<(), Error> {
         let known = self.binding(&binding.id).await?;
         let means = |b: &DockerNetwork| (b.tenant.clone(), b.network.clone(), b.group.clone());
         if let Some(known) = known.filter(|known| means(known) != means(binding)) {
@@ -132,7 +156,7 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) async fn check_pools(&self, pool: &PoolRef, subnets: &[IpNet]) -> Result<(), Error> {
+    async fn check_pools(&self, pool: &PoolRef, subnets: &[IpNet]) -> Result<(), Error> {
         let network = self.usable_network(pool).await?;
         let ours: Vec<IpNet> = [false, true]
             .into_iter()
@@ -156,7 +180,7 @@ impl Driver {
     }
 
     /// The network of tenant `default` that has the subnets, and whether it was made now.
-    pub(super) async fn by_subnet(
+    async fn by_subnet(
         &self,
         docker_id: &str,
         (ipv4_data, ipv6_data): (&[IpamData], &[IpamData]),

@@ -11,9 +11,10 @@
 
 use std::sync::Arc;
 
-use contiv_model::agent::{DockerNetwork, SwarmLife};
+use contiv_model::agent::SwarmLife;
 
 use super::Driver;
+use super::network::Kept;
 use super::wire::{AllocateNetwork, Allocated, CreateNetwork, NetworkRef, Nothing};
 use crate::error::Error;
 
@@ -43,42 +44,13 @@ impl Driver {
                 )
             })?
         };
-        let (pool, made) = match self.named(named).await? {
-            Some(pool) => {
-                self.check_pools(&pool, &subnets).await?;
-                (pool, false)
-            }
-            None => {
-                let data = (&request.ipv4_data[..], &request.ipv6_data[..]);
-                self.by_subnet(id, data, &subnets).await?
-            }
-        };
-        let binding = DockerNetwork {
-            id: id.clone(),
-            host: self.host_name.clone(),
-            tenant: pool.tenant,
-            network: pool.network,
-            group: pool.group,
-            aux_addresses: Vec::new(),
+        let pool = self.named(named).await?;
+        let data = (&request.ipv4_data[..], &request.ipv6_data[..]);
+        let kept = Kept {
             swarm: Some(SwarmLife { life, since: 0 }),
+            ..Kept::default()
         };
-        if let Err(error) = self.bind(&binding).await {
-            if made {
-                self.unmake(&binding).await;
-            }
-            return Err(error);
-        }
-        let mut memory = self.memory();
-        for subnet in subnets {
-            memory.named_pools.remove(&subnet);
-        }
-        tracing::info!(
-            docker_network = id,
-            tenant = binding.tenant,
-            network = binding.network,
-            group = binding.group,
-            "network of a Swarm bound"
-        );
+        self.stand_for(id, pool, data, &subnets, kept).await?;
         Ok(Allocated {
             options: request.options,
         })

@@ -18,6 +18,7 @@ use contiv_datapath_abi::packet::ETHERTYPE_HAIL;
 
 use crate::Error;
 use crate::names::TUNNEL;
+use crate::uncut::never_cut;
 pub use frame::{Hail, HailKind};
 use frame::{read, write};
 
@@ -137,31 +138,4 @@ fn listen() -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel has just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Has the kernel neither cut packets nor believe what it has learnt of paths.
-fn never_cut(socket: &UdpSocket, address: IpAddr) -> io::Result<()> {
-    let (level, option, probe) = if address.is_ipv4() {
-        (
-            libc::IPPROTO_IP,
-            libc::IP_MTU_DISCOVER,
-            libc::IP_PMTUDISC_PROBE,
-        )
-    } else {
-        (
-            libc::IPPROTO_IPV6,
-            libc::IPV6_MTU_DISCOVER,
-            libc::IPV6_PMTUDISC_PROBE,
-        )
-    };
-    // SAFETY: the value outlives the call and has the length that is said.
-    let set = unsafe {
-        let value = (&raw const probe).cast();
-        let length = size_of::<libc::c_int>() as u32;
-        libc::setsockopt(socket.as_raw_fd(), level, option, value, length)
-    };
-    match set {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
 }

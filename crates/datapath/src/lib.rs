@@ -51,6 +51,7 @@ mod taken;
 mod tenants;
 mod totals;
 mod trace;
+mod uncut;
 
 pub use cleanup::cleanup;
 pub use error::Error;

@@ -10,6 +10,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::sys::socket::{self, MsgFlags, SockaddrStorage};
 
+use crate::uncut::never_cut;
+
 /// What came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
@@ -50,28 +52,7 @@ impl Echo {
         }
         // SAFETY: the kernel has just made this descriptor for us.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-        let (level, option, probe) = if target.is_ipv4() {
-            (
-                libc::IPPROTO_IP,
-                libc::IP_MTU_DISCOVER,
-                libc::IP_PMTUDISC_PROBE,
-            )
-        } else {
-            (
-                libc::IPPROTO_IPV6,
-                libc::IPV6_MTU_DISCOVER,
-                libc::IPV6_PMTUDISC_PROBE,
-            )
-        };
-        // SAFETY: the value outlives the call and has the length that is said.
-        let set = unsafe {
-            let value = (&raw const probe).cast();
-            let length = size_of::<libc::c_int>() as u32;
-            libc::setsockopt(fd, level, option, value, length)
-        };
-        if set != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        never_cut(&socket, target)?;
         let end = |ip| SockaddrStorage::from(SocketAddr::new(ip, 0));
         socket::bind(fd, &end(from))?;
         socket::connect(fd, &end(target))?;

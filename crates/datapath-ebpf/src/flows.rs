@@ -91,25 +91,36 @@ fn add(rule: u32, staged: u32, packets: u64, bytes: u64, connections: u64) {
         return;
     }
     let key = RuleKey { rule, staged };
-    if RULE_COUNTS.get_ptr(&key).is_none() {
-        let first = RuleCount {
-            packets,
-            bytes,
-            connections,
-        };
-        if RULE_COUNTS.insert(&key, &first, BPF_NOEXIST as u64).is_ok() {
-            return;
-        }
+    if raise(&key, packets, bytes, connections) {
+        return;
     }
+    let first = RuleCount {
+        packets,
+        bytes,
+        connections,
+    };
     // Another processor may have been quicker; and no room is no count.
-    if let Some(count) = RULE_COUNTS.get_ptr_mut(&key) {
-        // SAFETY: the value is this processor's alone, and no program interrupts another one here.
-        unsafe {
-            (*count).packets += packets;
-            (*count).bytes += bytes;
-            (*count).connections += connections;
-        }
+    if RULE_COUNTS
+        .insert(&key, &first, BPF_NOEXIST as u64)
+        .is_err()
+    {
+        raise(&key, packets, bytes, connections);
     }
+}
+
+/// Adds to the counters of a rule that has some.
+#[inline(always)]
+fn raise(key: &RuleKey, packets: u64, bytes: u64, connections: u64) -> bool {
+    let Some(count) = RULE_COUNTS.get_ptr_mut(key) else {
+        return false;
+    };
+    // SAFETY: the value is this processor's alone, and no program interrupts another one here.
+    unsafe {
+        (*count).packets += packets;
+        (*count).bytes += bytes;
+        (*count).connections += connections;
+    }
+    true
 }
 
 /// Counts what a row has counted for the rules that it was counted under, when others take over.

@@ -15,6 +15,9 @@ use crate::shell::{self, capture, exists, succeeds};
 /// The linker of the kernel programs; newer ones want a newer LLVM than the compiler brings.
 const BPF_LINKER: &str = "0.10.0";
 
+/// One of Protobuf's own messages, which the compiler of messages may come without.
+const PROTOBUF: &str = "/usr/include/google/protobuf/descriptor.proto";
+
 #[derive(Debug, Default, Args)]
 pub(crate) struct Setup {
     /// Also what the tests need.
@@ -26,9 +29,9 @@ impl Setup {
     pub(crate) fn run(&self) -> Result<()> {
         println!("Set up:");
         let mut wanted = vec!["busybox-static", "iproute2", "iptables", "nftables"];
-        if !exists("protoc") {
-            // The client of etcd compiles its messages.
-            wanted.push("protobuf-compiler");
+        if !exists("protoc") || !Path::new(PROTOBUF).exists() {
+            // The client of etcd compiles its messages, which include Protobuf's own.
+            wanted.extend(["protobuf-compiler", "libprotobuf-dev"]);
         }
         if !exists("cc") {
             wanted.extend(["gcc", "libc6-dev"]);

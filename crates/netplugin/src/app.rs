@@ -20,37 +20,26 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::routing::get;
-use contiv_client::{Client, Timeouts, masters};
+use contiv_client::{Client, masters};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::cnm::{Driver, PluginSocket, Scope, router};
+use crate::agent::{Agent, Ground, MASTER_CALL};
+use crate::cnm::{PluginSocket, Scope, router};
 use crate::config::Config;
 use crate::counters::Counter;
 use crate::data_plane::SharedPlane;
-use crate::departures::Departures;
-use crate::docker::{EngineClient, Follower, Observed};
+use crate::docker::{EngineClient, Follower};
 use crate::doctor::Doctor;
 use crate::events::{Announcer, EventLog};
 use crate::kernel::Kernel;
 use crate::membership;
-use crate::metrics::Metrics;
 use crate::notify;
 use crate::questions::Respondent;
-use crate::reconcile::{Outcome, Reconciler, tend};
-use crate::replica::Replica;
+use crate::reconcile::tend;
 use crate::underlay::Underlay;
-use crate::upstream::{Introduction, Listener, Relay, Reporter};
-
-/// Within the 5 s of a call of the engine.
-const MASTER_CALL: Timeouts = Timeouts {
-    connect: Duration::from_secs(1),
-    call: Duration::from_secs(4),
-    stream_idle: Duration::from_secs(25),
-};
 
 /// Calls of the engine that still run at the end get this long.
 const DRAIN: Duration = Duration::from_secs(6);
@@ -81,20 +70,10 @@ impl App {
         let host = client
             .host(&host_name)
             .map_err(|e| bad("--host-label", e.to_string()))?;
-        let metrics = Arc::new(Metrics::default());
         let kernel = Kernel::open(&config)?;
         let reader = kernel.events()?;
         let plane = SharedPlane::new(kernel);
-        let replica = Arc::new(Replica::default());
-        let departures = Arc::new(Departures::default());
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-
-        let (observed, observations) = watch::channel(Observed::default());
-        let (outcome, outcomes) = watch::channel(Outcome::default());
-        let (registrations, registered) = watch::channel(0);
-
-        let (status, statuses) = watch::channel(None);
-        let (counted, counts) = watch::channel(Arc::default());
         let events = Arc::new(EventLog::default());
 
         let masters = client.masters().iter().map(ToString::to_string);
@@ -104,36 +83,30 @@ impl App {
             config.vxlan_port,
             masters.collect::<Vec<_>>(),
         ));
-        let introduction = Introduction {
-            plane: plane.clone(),
-            underlay: Arc::clone(&underlay),
-        };
-        let listener = Listener {
-            host: host.clone(),
-            introduction: introduction.clone(),
-            replica: Arc::clone(&replica),
-            metrics: Arc::clone(&metrics),
-            registrations,
-        };
-        tracker.spawn(listener.run(stop.clone()));
-
-        let reconciler = Reconciler {
+        let ground = Ground {
             host_name: host_name.clone(),
-            replica: Arc::clone(&replica),
+            client: client.clone(),
             plane: plane.clone(),
-            departures: Arc::clone(&departures),
-            metrics: Arc::clone(&metrics),
             underlay: Arc::clone(&underlay),
-            outcome,
+            events: Arc::clone(&events),
         };
-        tracker.spawn(reconciler.run(stop.clone()));
+        let Agent {
+            replica,
+            departures,
+            metrics,
+            driver,
+            outcome: _,
+            observed,
+            counted,
+        } = Agent::start(ground, &stop, |task| drop(tracker.spawn(task)))?;
+        let observations = observed.subscribe();
+
         let tended = (plane.clone(), Arc::clone(&replica), Arc::clone(&events));
         tracker.spawn(tend(tended.0, tended.1, tended.2, stop.clone()));
         let doctor = Doctor::new(&host_name, &replica, &plane);
         {
             let hails = Arc::clone(&doctor.hails);
             let (replica, stop) = (Arc::clone(&replica), stop.clone());
-            let underlay = Arc::clone(&underlay);
             tracker.spawn(async move { hails.run(replica, underlay, stop).await });
         }
         tracker.spawn(doctor.clone().check_start(stop.clone()));
@@ -142,26 +115,14 @@ impl App {
             engine: EngineClient::new(config.docker_socket.clone()),
             host_name: host_name.clone(),
             driver: config.plugin_name.clone(),
-            host: host.clone(),
+            host,
             replica: Arc::clone(&replica),
             plane: plane.clone(),
-            departures: Arc::clone(&departures),
+            departures,
             metrics: Arc::clone(&metrics),
             observed,
         };
         tracker.spawn(follower.run(stop.clone()));
-
-        let reporter = Reporter {
-            host_name: host_name.clone(),
-            replica: Arc::clone(&replica),
-            plane: plane.clone(),
-            metrics: Arc::clone(&metrics),
-            observed: observations.clone(),
-            outcome: outcomes,
-            departures: Arc::clone(&departures),
-            status,
-        };
-        tracker.spawn(reporter.run(stop.clone()));
 
         let counter = Counter {
             plane: plane.clone(),
@@ -186,17 +147,6 @@ impl App {
         });
 
         for master in client.each() {
-            let relay = Relay {
-                host: master
-                    .host(&host_name)
-                    .map_err(|e| bad("--host-label", e.to_string()))?,
-                introduction: introduction.clone(),
-                status: statuses.clone(),
-                counted: counts.clone(),
-                events: Arc::clone(&events),
-                registrations: registered.clone(),
-            };
-            tracker.spawn(relay.run(stop.clone()));
             let respondent = Respondent {
                 host: master
                     .host(&host_name)
@@ -208,29 +158,6 @@ impl App {
             tracker.spawn(respondent.run(stop.clone()));
         }
 
-        {
-            let (departures, replica) = (Arc::clone(&departures), Arc::clone(&replica));
-            let (host, stop) = (host.clone(), stop.clone());
-            tracker.spawn(async move {
-                let orphans = Arc::clone(&departures.orphans);
-                orphans.run(host, &replica, &departures, stop).await;
-            });
-        }
-        {
-            let (departures, replica) = (Arc::clone(&departures), Arc::clone(&replica));
-            let (plane, host, stop) = (plane.clone(), host.clone(), stop.clone());
-            tracker.spawn(async move { departures.run(plane, host, &replica, stop).await });
-        }
-
-        let driver = Driver::new(
-            &host_name,
-            client,
-            replica,
-            plane,
-            departures,
-            Arc::clone(&metrics),
-        )?;
-        let driver = Arc::new(driver);
         let socket = PluginSocket::bind(&config.plugin_socket_dir, &config.plugin_name)?;
         let calls = router(Arc::clone(&driver), Scope::Local);
         let serving = axum::serve(socket.listener, calls)

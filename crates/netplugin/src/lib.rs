@@ -5,8 +5,10 @@
 //! kernel ([`DataPlane`]). [`Driver`] answers the engine's calls, [`Reconciler`]
 //! fills the kernel, a [`Relay`] brings each master what [`Reporter`], [`Counter`] and
 //! [`EventLog`] have to say, a [`Respondent`] answers what it asks, [`Follower`] keeps Docker's networks in step, and
-//! [`Departures`] sees to it that what is to go does go. Start reading at [`App`].
+//! [`Departures`] sees to it that what is to go does go. [`Agent`] is
+//! all of that but the engine, the kernel and the doors around it. Start reading at [`App`].
 
+mod agent;
 mod app;
 mod cnm;
 mod config;
@@ -29,6 +31,7 @@ mod replica;
 mod underlay;
 mod upstream;
 
+pub use agent::{Agent, Ground, MASTER_CALL};
 pub use app::{App, BadOption};
 pub use cnm::{Driver, PluginSocket, Scope, automatic_name, router};
 pub use config::{Attach, Command, Config};

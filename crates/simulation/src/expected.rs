@@ -43,7 +43,7 @@ pub(crate) fn differences(image: &Image, node: &HostNode) -> Vec<String> {
         revision: Revision::default(),
         objects: snapshot(image, name),
     });
-    let (should, is) = (known(&mirror), known(&agent.replica.read()));
+    let (should, is) = (known(&mirror), known(&agent.core.replica.read()));
     wrong.extend(
         should
             .difference(&is)

@@ -76,7 +76,7 @@ impl HostNode {
         let Some(agent) = &self.agent else { return };
         let held: BTreeSet<String> = self.engine.containers().into_keys().collect();
         let known: BTreeSet<String> = {
-            let mirror = agent.replica.read();
+            let mirror = agent.core.replica.read();
             let own = mirror.endpoints().filter(|e| e.host == self.name);
             own.map(|e| e.id.clone()).collect()
         };
@@ -87,9 +87,9 @@ impl HostNode {
             .cloned()
             .collect();
         for id in abandoned.intersection(candidates) {
-            agent.departures.add(id);
+            agent.core.departures.add(id);
         }
-        agent.departures.wake();
+        agent.core.departures.wake();
         *candidates = abandoned;
     }
 }

@@ -14,3 +14,4 @@ mod pressure;
 mod revocation;
 mod rig;
 mod routing;
+mod stack;

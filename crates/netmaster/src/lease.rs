@@ -125,6 +125,9 @@ mod tests {
         fn commit(&self, transaction: Transaction) -> Waiting<'_, Outcome> {
             self.0.commit(transaction)
         }
+        fn newest(&self) -> Waiting<'_, u64> {
+            self.0.newest()
+        }
         fn writable(&self) -> Result<(), StoreError> {
             Ok(())
         }

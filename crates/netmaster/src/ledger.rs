@@ -14,8 +14,8 @@
 //! the store's comparisons to say; when it was not, it is decided anew.
 
 mod committed;
+mod follower;
 mod head;
-
 mod lane;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -23,11 +23,12 @@ use std::time::Duration;
 
 use contiv_fabric::{Decided, Image};
 use contiv_model::agent::Revision;
-use contiv_store::{Following, Outcome, Store, TICKETS};
+use contiv_store::{Outcome, Store, TICKETS};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 pub use committed::{Committed, Since};
+pub use follower::Follower;
 use head::Head;
 use lane::Lanes;
 
@@ -40,8 +41,8 @@ const TRIES: usize = 32;
 /// After a lost race the winner's commit is due; it is not waited for longer than this.
 const WINNER: Duration = Duration::from_millis(50);
 
-/// Between attempts to follow a store that cannot be read.
-const AGAIN: Duration = Duration::from_millis(500);
+/// What others committed is heard of at once, or the watch is made anew meanwhile.
+const HEARING: Duration = Duration::from_secs(5);
 
 /// The one way to the store and the image of it.
 #[derive(Debug)]
@@ -72,6 +73,14 @@ pub struct Granted<A> {
     pub answer: A,
     /// The commit that made it so, or a later one.
     pub revision: Revision,
+}
+
+/// What a decision knew, and what there is to know.
+struct Asked<'a> {
+    /// The last commit in the image, or an earlier one.
+    known: u64,
+    /// The store's last commit after the request had come, once it was asked for.
+    newest: &'a mut Option<u64>,
 }
 
 /// What one look at the head gave.
@@ -119,10 +128,7 @@ impl Ledger {
             progress: watch::Sender::new(progress),
             metrics,
         });
-        let follower = Follower {
-            ledger: Arc::clone(&ledger),
-            following,
-        };
+        let follower = Follower::new(Arc::clone(&ledger), following);
         Ok((ledger, follower))
     }
 
@@ -147,8 +153,10 @@ impl Ledger {
     /// 1. The decision is made on the head. What it writes is put on the head at once, under
     ///    a ticket, and goes to the store before anybody else decides.
     /// 2. A refusal, or an answer that needs no write, may rest on what is not durable
-    ///    yet: it is given when that is, and made anew when that fails. While a store that
-    ///    others use is away, its error takes a refusal's place.
+    ///    yet: it is given when that is, and made anew when that fails. It rests on all that
+    ///    any master had committed when it was asked for: who was told of a change by one
+    ///    master is not told by another that there is none. While a store that others use is
+    ///    away, its error takes the answer's place, and who asks may go by what it knows.
     /// 3. A decision that rests on what is absent in a range is made when nothing of ours is
     ///    on its way: a ticket has no place among the numbers that the range is compared with.
     /// 4. A lost race is decided again on the newer image, [`TRIES`] times at most.
@@ -156,10 +164,15 @@ impl Ledger {
         &self,
         decide: impl Fn(&Image) -> Decided<A>,
     ) -> Result<Granted<A>, Error> {
+        let mut newest = None;
         for attempt in 0..TRIES {
             if attempt > 0 {
                 self.metrics.again.inc();
             }
+            let mut asked = Asked {
+                known: self.progress.borrow().revision.number,
+                newest: &mut newest,
+            };
             let together = self.gate.read().await;
             let (generation, step) = self.step(&decide)?;
             let granted = match step {
@@ -167,9 +180,9 @@ impl Ledger {
                     drop(together);
                     let _alone = self.gate.write().await;
                     let (generation, step) = self.step(&decide)?;
-                    self.take(generation, step).await?
+                    self.take(generation, step, &mut asked).await?
                 }
-                step => self.take(generation, step).await?,
+                step => self.take(generation, step, &mut asked).await?,
             };
             if let Some(granted) = granted {
                 return Ok(granted);
@@ -215,18 +228,16 @@ impl Ledger {
         &self,
         generation: u64,
         step: Step<'_, A>,
+        asked: &mut Asked<'_>,
     ) -> Result<Option<Granted<A>>, Error> {
         match step {
             Step::Alone => Ok(None),
             Step::Said(said, ticket) => {
-                if !self.settle(generation, ticket).await {
+                if !self.settle(generation, ticket).await || !self.is_newest(asked).await? {
                     return Ok(None);
                 }
                 let revision = self.progress.borrow().revision;
-                match said {
-                    Ok(answer) => Ok(Some(Granted { answer, revision })),
-                    Err(refused) => Err(self.unless_others_know_better(refused)),
-                }
+                said.map(|answer| Some(Granted { answer, revision }))
             }
             Step::Commit(waiting, answer, sent) => match waiting.await {
                 Ok(Outcome::Committed(at)) => {
@@ -245,13 +256,25 @@ impl Ledger {
         }
     }
 
-    /// A refusal by what may have changed behind this master's back is none: whoever asks is
-    /// told that the store is away, and may go by what it knows itself.
-    fn unless_others_know_better(&self, refused: Error) -> Error {
-        match self.store.writable() {
-            Err(away) if self.store.is_shared() => away.into(),
-            _ => refused,
+    /// Whether a decision knew all that was committed before it was asked for; waits for what
+    /// it did not know.
+    async fn is_newest(&self, asked: &mut Asked<'_>) -> Result<bool, Error> {
+        let newest = match *asked.newest {
+            Some(newest) => newest,
+            None => {
+                if self.store.is_shared() {
+                    self.store.writable()?;
+                }
+                *asked.newest.insert(self.store.newest().await?)
+            }
+        };
+        let knew = asked.known >= newest;
+        if !knew {
+            let mut progress = self.progress.subscribe();
+            let there = progress.wait_for(|p| p.revision.number >= newest);
+            let _ = timeout(HEARING, there).await;
         }
+        Ok(knew)
     }
 
     /// Waits until everything up to `ticket` is durable; false when it turned out otherwise.
@@ -325,57 +348,6 @@ impl Ledger {
 
     fn head(&self) -> MutexGuard<'_, Head> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Brings what is committed into the ledger, whoever committed it.
-#[derive(Debug)]
-pub struct Follower {
-    ledger: Arc<Ledger>,
-    following: Following,
-}
-
-impl Follower {
-    /// Follows until the store is closed. It fails only on records that nobody can read.
-    pub async fn run(mut self) -> Result<(), Error> {
-        loop {
-            while let Some(commit) = self.following.changes.next().await {
-                self.take(&commit)?;
-            }
-            // Lost: what happened meanwhile is in the contents.
-            self.following = loop {
-                match self.ledger.store.follow().await {
-                    Ok(following) => break following,
-                    Err(contiv_store::Error::Closed) => return Ok(()),
-                    Err(error) => tracing::warn!(%error, "the store cannot be followed"),
-                }
-                tokio::time::sleep(AGAIN).await;
-            };
-            let anew = Committed::load(&self.following)?;
-            tracing::info!(revision = %anew.revision(), "following the store anew");
-            *self.write() = anew;
-            self.ledger.head().reset();
-            self.ledger.tell();
-        }
-    }
-
-    fn take(&self, commit: &Arc<contiv_store::Commit>) -> Result<(), Error> {
-        self.write().take(commit)?;
-        {
-            let mut head = self.ledger.head();
-            let committed = self.ledger.read();
-            if let Err(error) = head.take(commit, committed.image()) {
-                tracing::debug!(%error, "the head is forgotten");
-                head.reset();
-            }
-        }
-        self.ledger.tell();
-        Ok(())
-    }
-
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Committed> {
-        let committed = &self.ledger.committed;
-        committed.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

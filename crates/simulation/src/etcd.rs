@@ -291,6 +291,21 @@ impl Store for Handle {
         })
     }
 
+    fn newest(&self) -> Waiting<'_, u64> {
+        let way = self.way.clone();
+        Box::pin(async move {
+            way.delay().await;
+            match timeout(PATIENCE, way.passable()).await {
+                Ok(true) => {}
+                Ok(false) => return Err(Error::Closed),
+                Err(_) => return Err(way.away()),
+            }
+            let newest = way.store.newest().await?;
+            way.delay().await;
+            Ok(newest)
+        })
+    }
+
     fn writable(&self) -> Result<(), Error> {
         match self.age() < PATIENCE {
             true => Ok(()),

@@ -127,6 +127,10 @@ impl Store for EtcdStore {
         })
     }
 
+    fn newest(&self) -> Waiting<'_, u64> {
+        Box::pin(watch::newest(&self.shared))
+    }
+
     fn writable(&self) -> Result<(), Error> {
         match &self.shared.state().hindrance {
             None => Ok(()),

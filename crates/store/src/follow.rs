@@ -27,6 +27,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// error it may have been done nevertheless: then the followers are told of it.
     fn commit(&self, transaction: Transaction) -> Waiting<'_, Outcome>;
 
+    /// The number of the newest commit, whoever made it, as of no earlier than this question;
+    /// 0 where nobody else commits, so that whoever follows has heard of all there is.
+    fn newest(&self) -> Waiting<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
     /// Whether a commit could succeed now; the reason otherwise.
     fn writable(&self) -> Result<(), Error>;
 

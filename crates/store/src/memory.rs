@@ -103,6 +103,10 @@ impl Store for MemoryStore {
         Box::pin(async { self.state().commit(transaction) })
     }
 
+    fn newest(&self) -> Waiting<'_, u64> {
+        Box::pin(async { Ok(self.state().number) })
+    }
+
     fn writable(&self) -> Result<(), Error> {
         Ok(())
     }

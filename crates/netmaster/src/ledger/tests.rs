@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use contiv_store::{Error as StoreError, Figures, MemoryStore, Transaction, Waiting};
+use contiv_store::{Error as StoreError, Figures, Following, MemoryStore, Transaction, Waiting};
 use futures_util::future::join_all;
 
 use super::testing::{begin, request, request_for};
@@ -37,6 +37,10 @@ impl Store for Failing {
             tokio::task::yield_now().await;
             self.inner.commit(transaction).await
         })
+    }
+
+    fn newest(&self) -> Waiting<'_, u64> {
+        self.inner.newest()
     }
 
     fn writable(&self) -> Result<(), StoreError> {
@@ -93,6 +97,30 @@ async fn two_masters_on_one_store_give_each_address_once() {
     one.reach(last).await;
     two.reach(last).await;
     assert_eq!(one.read().image(), two.read().image());
+}
+
+#[tokio::test]
+async fn a_master_that_is_behind_answers_by_what_was_committed_before_it_was_asked() {
+    let store = Arc::new(MemoryStore::default());
+    let one = master(&store, 0).await;
+    let late = Failing {
+        inner: Arc::clone(&store),
+        every: 0,
+        asked: AtomicU64::default(),
+    };
+    let (two, follower) = Ledger::open(Arc::new(late), Arc::default()).await.unwrap();
+    begin(&one).await;
+    // It knows of no network: that there is none is not for it to say.
+    let asked = request(&two, 1, None);
+    tokio::pin!(asked);
+    tokio::select! {
+        biased;
+        said = &mut asked => panic!("{said:?}"),
+        () = tokio::task::yield_now() => {}
+    }
+    tokio::spawn(follower.run());
+    let granted = asked.await.unwrap();
+    assert_eq!(granted, IpAddr::from([10, 1, 1, 1]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,6 +72,15 @@ pub(super) async fn follow(shared: Arc<Shared>) -> Result<Following, Error> {
     }
 }
 
+/// The number of the last commit, read from a majority of members.
+pub(super) async fn newest(shared: &Shared) -> Result<u64, Error> {
+    let last = shared.keys.last();
+    let get = async |mut kv: etcd_client::KvClient| kv.get(last, None).await;
+    let answer = shared.members.call(get).await?;
+    let number = answer.kvs().first().map(etcd_client::KeyValue::mod_revision);
+    Ok(number.map_or(0, unsigned))
+}
+
 /// One follower's ear.
 struct Listener {
     shared: Arc<Shared>,

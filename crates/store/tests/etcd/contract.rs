@@ -105,6 +105,7 @@ fn it_is_a_map_with_comparisons() {
         }
         let now = store.follow().await.unwrap();
         assert!(now.revision.number >= last);
+        assert_eq!(store.newest().await.unwrap(), now.revision.number);
         assert_eq!(now.entries, entries(&map));
         // Another process finds the same, under the same number.
         let other = open(&etcd, "map").await.follow().await.unwrap();

@@ -32,6 +32,13 @@ fn thousands_of_keys_are_one_commit() {
         assert!(found.entries.iter().all(first));
         // What was staged in vain has moved etcd's revision, and nothing else.
         assert!(found.revision.number >= number, "{:?}", found.revision);
+        let newest = other.newest().await.unwrap();
+        assert_eq!(newest, found.revision.number);
+        // A follower hears of all of them.
+        let mut heard = number;
+        while heard < newest {
+            heard = following.changes.next().await.unwrap().revision.number;
+        }
     });
 }
 

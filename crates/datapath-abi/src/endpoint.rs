@@ -22,7 +22,7 @@ pub const NETWORKS: u32 = 4_096;
 pub struct Endpoint {
     /// Unique among all endpoints this host ever had; 0 for none.
     pub serial: u32,
-    /// [`CLOSED`](Self::CLOSED) or [`OPEN`](Self::OPEN).
+    /// [`CLOSED`](Self::CLOSED), [`OPEN`](Self::OPEN) or [`OPEN_TO_HOST`](Self::OPEN_TO_HOST).
     pub state: u32,
     /// Interface index of the host's end of the link.
     pub interface: u32,
@@ -45,6 +45,9 @@ impl Endpoint {
     /// Neither sends nor receives.
     pub const CLOSED: u32 = 0;
     pub const OPEN: u32 = 1;
+    /// Open, and the link's other end is the host's own: it stands in the host's namespace, which
+    /// no packet enters by `bpf_redirect_peer`.
+    pub const OPEN_TO_HOST: u32 = 2;
 }
 
 /// Key of an address within its tenant. 20 bytes.

@@ -4,8 +4,8 @@
 //! first of these that applies decides:
 //!
 //! 1. The target lies in a network of the tenant: its gateway takes no connections; another
-//!    network than the sender's is separate unless the tenant is routed; an address that nobody has
-//!    leads nowhere. Else the sender's outgoing and the target's incoming policy must allow.
+//!    network than the sender's is separate unless the tenant is routed, or one of the two is that
+//!    of the hosts; an address that nobody has leads nowhere. Else the sender's outgoing and the target's incoming policy must allow.
 //! 2. The target cannot be reached by anyone: loopback, link-local, multicast, reserved.
 //! 3. The target is the host: open to the default tenant alone, by the endpoint's own address, or
 //!    by its private one where the host has no route back. Other tenants stay out.
@@ -170,10 +170,11 @@ pub fn judge<F: Fabric>(
         return Err(Reason::Broadcast);
     }
     if network.number != opener.network {
-        if tenant.flags & Tenant::ROUTING == 0 {
+        let own = network_of(fabric, key.tenant, &source);
+        let of_hosts = network.flags | own.map_or(0, |own| own.flags);
+        if tenant.flags & Tenant::ROUTING == 0 && of_hosts & Network::OF_HOSTS == 0 {
             return Err(Reason::OtherNetwork);
         }
-        let own = network_of(fabric, key.tenant, &source);
         forward.mtu = network.mtu;
         reply.mtu = own.map_or(network.mtu, |own| own.mtu);
         flow.flags |= Flow::ROUTED;

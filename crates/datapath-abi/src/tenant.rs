@@ -57,7 +57,8 @@ impl PrefixKey {
 pub struct Network {
     pub number: u32,
     pub mtu: u32,
-    /// [`NOT_FROM_HOST`](Self::NOT_FROM_HOST) and [`REFUSES`](Self::REFUSES), as far as they hold.
+    /// [`NOT_FROM_HOST`](Self::NOT_FROM_HOST), [`REFUSES`](Self::REFUSES) and
+    /// [`OF_HOSTS`](Self::OF_HOSTS), as far as they hold.
     pub flags: u32,
     /// 32 less the prefix's length for IPv4, by which its broadcast address is known; else 0.
     pub host_bits: u32,
@@ -74,6 +75,9 @@ impl Network {
     /// port had it: a Swarm gives addresses to services that nothing serves, and to tasks that are
     /// to start.
     pub const REFUSES: u32 = 2;
+    /// By it hosts reach all networks of the tenant, which are separate from each other, and not
+    /// from this one.
+    pub const OF_HOSTS: u32 = 4;
 }
 
 const _: () = {

@@ -108,7 +108,7 @@ pub extern "C" fn copy_to_member(skb: *mut __sk_buff, slot: u32, notice: *mut No
         return 0;
     };
     let gets = member.serial != notice.serial
-        && member.state == Endpoint::OPEN
+        && member.state != Endpoint::CLOSED
         && member.network == notice.network;
     if !gets {
         return 0;

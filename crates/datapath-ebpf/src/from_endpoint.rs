@@ -47,7 +47,7 @@ pub fn run(skb: &Skb) -> i32 {
 /// the empty half of a `Result` in a register, and the verifier refuses what was never written.
 #[inline(always)]
 fn sends(skb: &Skb, slot: u32, endpoint: &Endpoint) -> i32 {
-    if endpoint.state != Endpoint::OPEN {
+    if endpoint.state == Endpoint::CLOSED {
         return Reason::SenderClosed.code();
     }
     let Some(link) = packet::link(skb) else {
@@ -153,13 +153,24 @@ fn without_address(skb: &Skb, packet: &Packet, endpoint: &Endpoint) -> i32 {
     let source = packet.key.source;
     let of_link = source.head() >> 22 == 0xfe80 >> 6;
     if !packet.v6 || !of_link && source != Words::default() {
-        return Reason::SpoofedAddress.code();
+        return by_door(skb, endpoint).unwrap_or_else(Reason::code);
     }
     match packet.kind {
         Kind::Neighbour => answer::solicitation(skb, endpoint),
         _ if of_link && packet.to_many() => broadcast::from_here(skb, packet, endpoint),
         _ => Reason::SpoofedAddress.code(),
     }
+}
+
+/// What a host sends by its own end of an endpoint's link in another name: its table knows one way
+/// to an address, whatever the source is. It goes the way of all that the host sends.
+#[inline(always)]
+fn by_door(skb: &Skb, endpoint: &Endpoint) -> Result<i32, Reason> {
+    if endpoint.state != Endpoint::OPEN_TO_HOST {
+        return Err(Reason::SpoofedAddress);
+    }
+    let config = CONFIG.get(0).ok_or(Reason::Kernel)?;
+    Ok(skb.arrive(config.host_link))
 }
 
 /// No outcome of a packet: it goes on as any other.
@@ -272,9 +283,18 @@ fn along(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, flow: *mut Flow) -
 #[inline(always)]
 pub fn enter(skb: &Skb, target: &Endpoint) -> Result<i32, Reason> {
     if target.state != Endpoint::OPEN {
-        return Err(Reason::TargetClosed);
+        return to_host(skb, target);
     }
     Ok(skb.enter(target.interface))
+}
+
+/// Into the host's own namespace, if that is where the endpoint's link ends: through the link.
+#[inline(always)]
+fn to_host(skb: &Skb, target: &Endpoint) -> Result<i32, Reason> {
+    if target.state != Endpoint::OPEN_TO_HOST {
+        return Err(Reason::TargetClosed);
+    }
+    Ok(skb.leave(target.interface))
 }
 
 #[inline(always)]

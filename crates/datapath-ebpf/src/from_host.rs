@@ -49,7 +49,7 @@ pub fn run(skb: &Skb) -> i32 {
         None => return drop(skb, &whose, Reason::UnknownAddress.code()),
     };
     let Some(endpoint) = ENDPOINTS.get(slot) else {
-        return drop(skb, &whose, Reason::UnknownAddress.code());
+        return counted(skb, &whose, as_endpoint(skb, packet));
     };
     whose.slot = slot;
     whose.serial = endpoint.serial;
@@ -130,6 +130,12 @@ fn sends(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, slot: u32, by: u32
         }
     }
     if flow.is_null() {
+        if by & Opening::TRANSLATED == 0 {
+            let outcome = as_endpoint(skb, packet);
+            if outcome >= 0 {
+                return outcome;
+            }
+        }
         let outcome = admit(
             packet,
             &Sender {
@@ -148,6 +154,28 @@ fn sends(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, slot: u32, by: u32
         }
     }
     deliver(skb, packet, endpoint, by, flow)
+}
+
+/// What the host sends by `contiv0` with the address of an endpoint that is its own, as it answers:
+/// the endpoint has sent it.
+#[inline(never)]
+fn as_endpoint(skb: &Skb, packet: &Packet) -> i32 {
+    let source = match packet.turned {
+        true => packet.key.destination,
+        false => packet.key.source,
+    };
+    let key = AddressKey {
+        tenant: DEFAULT_TENANT,
+        address: source.address(),
+    };
+    let own = Host.target(&key).and_then(|own| ENDPOINTS.get(own.slot));
+    match own.filter(|own| own.state == Endpoint::OPEN_TO_HOST) {
+        Some(own) => match address_link(skb, config::GATEWAY_MAC, own.mac) {
+            Ok(()) => skb.arrive(own.interface),
+            Err(reason) => reason.code(),
+        },
+        None => Reason::UnknownAddress.code(),
+    }
 }
 
 #[inline(always)]

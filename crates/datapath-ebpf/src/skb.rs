@@ -2,7 +2,7 @@
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::bindings::{__sk_buff, BPF_F_INGRESS};
 use aya_ebpf::helpers::generated::{
     bpf_clone_redirect, bpf_redirect, bpf_redirect_peer, bpf_skb_change_tail, bpf_skb_change_type,
     bpf_skb_load_bytes, bpf_skb_pull_data, bpf_skb_store_bytes,
@@ -148,6 +148,13 @@ impl Skb {
     pub fn leave(&self, interface: u32) -> i32 {
         // SAFETY: a helper that checks its arguments.
         unsafe { bpf_redirect(interface, 0) as i32 }
+    }
+
+    /// Lets the packet arrive at an interface of this namespace, as if its other end had sent it.
+    #[inline(always)]
+    pub fn arrive(&self, interface: u32) -> i32 {
+        // SAFETY: a helper that checks its arguments.
+        unsafe { bpf_redirect(interface, BPF_F_INGRESS as u64) as i32 }
     }
 
     /// Sends a copy out of an interface.

@@ -81,7 +81,7 @@ impl Course {
             return Course::none(Reason::UnknownAddress);
         };
         match fabric.endpoint(slot) {
-            Some(endpoint) if endpoint.state == Endpoint::OPEN => {}
+            Some(endpoint) if endpoint.state != Endpoint::CLOSED && endpoint.serial != 0 => {}
             Some(endpoint) if endpoint.serial != 0 => {
                 return Course::none(match beginning.by_host {
                     true => Reason::TargetClosed,
@@ -138,7 +138,7 @@ impl Course {
             return Course::none(Reason::UnknownAddress);
         };
         let open = fabric.endpoint(to.slot);
-        if open.is_none_or(|endpoint| endpoint.state != Endpoint::OPEN) {
+        if open.is_none_or(|endpoint| endpoint.state == Endpoint::CLOSED) {
             return Course::none(Reason::TargetClosed);
         }
         let party = |group, address| Party { group, address };

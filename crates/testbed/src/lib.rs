@@ -37,6 +37,7 @@ mod stack;
 mod stream;
 mod survey;
 mod sweep;
+mod version;
 mod wait;
 mod world;
 
@@ -60,5 +61,6 @@ pub use stack::Stack;
 pub use stream::{Stream, StreamReport, StreamSpec};
 pub use survey::{Ask, Post, survey};
 pub use sweep::sweep;
+pub use version::Version;
 pub use wait::wait_for;
 pub use world::World;

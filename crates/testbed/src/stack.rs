@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
-use crate::{Daemon, Engine, EngineOptions, Host, Reply, World, bin, wait_for};
+use crate::{Daemon, Engine, EngineOptions, Host, Reply, Version, World, wait_for};
 
 /// Where the master answers, inside the host.
 const MASTER: ([u8; 4], u16) = ([127, 0, 0, 1], 9999);
@@ -26,7 +26,7 @@ const CALL: Duration = Duration::from_secs(20);
 
 /// A host with an engine, a master and an agent, and a world to reach.
 ///
-/// The programs are those of this workspace, built before: see [`bin`].
+/// The programs are those of this workspace, built before: see [`bin`](crate::bin).
 #[derive(Debug)]
 pub struct Stack {
     /// The engine; it can be stopped and killed.
@@ -35,6 +35,12 @@ pub struct Stack {
     pub host: Host,
     /// What lies beyond the host.
     pub world: World,
+    /// Which netmaster starts next.
+    pub master_version: Version,
+    /// Which netplugin starts next.
+    pub agent_version: Version,
+    /// Which netctl is run.
+    pub netctl_version: Version,
     master: Option<Daemon>,
     agent: Option<Daemon>,
     agent_args: Vec<String>,
@@ -48,27 +54,43 @@ impl Stack {
 
     /// As [`Stack::start`], with options of the engine and further arguments of netplugin.
     pub fn start_with(label: &str, options: EngineOptions, agent_args: &[&str]) -> Result<Self> {
-        let world = World::new()?;
-        let host = Host::new(label)?;
-        world.attach(&host)?;
-        let engine = Engine::start(&host, options)?;
-        let agent_args = agent_args.iter().map(|arg| (*arg).to_owned()).collect();
-        let mut stack = Self {
-            engine,
-            host,
-            world,
-            master: None,
-            agent: None,
-            agent_args,
-        };
+        let mut stack = Self::with_engine(label, options, agent_args)?;
         stack.start_master()?;
         stack.start_agent()?;
         Ok(stack)
     }
 
+    /// As [`Stack::start`], with a master and a netctl of one version, and an agent of another.
+    pub fn start_of(label: &str, master: Version, agent: Version) -> Result<Self> {
+        let mut stack = Self::with_engine(label, EngineOptions::default(), &[])?;
+        stack.master_version = master;
+        stack.netctl_version = master;
+        stack.agent_version = agent;
+        stack.start_master()?;
+        stack.start_agent()?;
+        Ok(stack)
+    }
+
+    fn with_engine(label: &str, options: EngineOptions, agent_args: &[&str]) -> Result<Self> {
+        let world = World::new()?;
+        let host = Host::new(label)?;
+        world.attach(&host)?;
+        Ok(Self {
+            engine: Engine::start(&host, options)?,
+            host,
+            world,
+            master_version: Version::This,
+            agent_version: Version::This,
+            netctl_version: Version::This,
+            master: None,
+            agent: None,
+            agent_args: agent_args.iter().map(|arg| (*arg).to_owned()).collect(),
+        })
+    }
+
     /// Starts netmaster and waits until it is ready.
     pub fn start_master(&mut self) -> Result<()> {
-        let mut command = Command::new(bin("netmaster")?);
+        let mut command = Command::new(self.master_version.program("netmaster")?);
         command.args(["--data-dir", "/var/lib/contiv"]);
         let daemon = self.host.spawn("netmaster", command)?;
         until_ready("netmaster", &daemon, || {
@@ -85,7 +107,7 @@ impl Stack {
 
     /// Starts netplugin and waits until the master sees it and the driver's socket is there.
     pub fn start_agent(&mut self) -> Result<()> {
-        let mut command = Command::new(bin("netplugin")?);
+        let mut command = Command::new(self.agent_version.program("netplugin")?);
         command
             .args(["--netmaster", "http://127.0.0.1:9999"])
             .args(&self.agent_args);
@@ -103,6 +125,17 @@ impl Stack {
         })?;
         self.agent = Some(daemon);
         Ok(())
+    }
+
+    /// Waits until the master has heard of its host again.
+    pub fn until_live(&self) -> Result<()> {
+        wait_for(READY, "the agent to find the master", || {
+            let hosts = self.api("GET", "/api/v1/hosts/", None)?;
+            if hosts.body[0]["live"] == true && hosts.body[0]["lag"] == 0 {
+                return Ok(());
+            }
+            bail!("the master's hosts are {}", hosts.text)
+        })
     }
 
     /// The running netmaster.
@@ -137,7 +170,7 @@ impl Stack {
 
     /// Runs a netctl command line (split at blanks) to its end, whatever its exit code.
     pub fn try_netctl(&self, line: &str) -> Result<Output> {
-        let mut command = Command::new(bin("netctl")?);
+        let mut command = Command::new(self.netctl_version.program("netctl")?);
         command.args(line.split_whitespace());
         self.host.output_of(command)
     }

@@ -34,6 +34,7 @@
 //! are in the order of the addresses. The guard of a policy is written with each of its rules: its number is
 //! that of the policy's last change.
 
+mod earlier;
 mod place;
 
 use std::fmt;
@@ -42,6 +43,8 @@ use std::net::IpAddr;
 #[allow(unused_imports, reason = "the table above links to it")]
 use contiv_ipam::AddressState;
 use contiv_model::agent::Encap;
+
+pub use earlier::order_addresses;
 
 use crate::identity::Place;
 #[allow(unused_imports, reason = "the table above links to them")]

@@ -50,7 +50,7 @@ pub use image::{
     AddressOwner, Applied, Before, DEFAULT_TENANT, Image, Known, KnownGlobal, KnownGroup,
     KnownNetwork, KnownPolicy, KnownRule,
 };
-pub use key::{Key, Numbered};
+pub use key::{Key, Numbered, order_addresses};
 pub use refusal::{Kind, Refusal};
 pub use reports::{HostReport, HostReports};
 pub use view::{

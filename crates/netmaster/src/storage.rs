@@ -3,13 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use contiv_fabric::order_addresses;
 use contiv_store::{EtcdStore, RedbStore, Schema, Store};
 
 use crate::app::BadOption;
 use crate::config::{Config, StorePlace};
 
 /// The contents of the store are of this version.
-pub(crate) const SCHEMA: Schema = Schema { steps: &[] };
+pub(crate) const SCHEMA: Schema = Schema {
+    steps: &[order_addresses],
+};
 
 /// Opens the store of a netmaster with these options.
 pub(crate) async fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {

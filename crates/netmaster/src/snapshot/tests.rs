@@ -51,7 +51,8 @@ async fn what_is_missing_or_changed_is_noticed() {
         assert!(read(&broken).is_err(), "{broken}");
     }
     read(&text).unwrap();
-    let newer = text.replacen("\"schema\":1", "\"schema\":9", 1);
+    let ours = format!("\"schema\":{}", SCHEMA.version());
+    let newer = text.replacen(&ours, "\"schema\":9", 1);
     assert!(
         read(&newer)
             .unwrap_err()

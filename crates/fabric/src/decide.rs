@@ -17,6 +17,7 @@ mod mend;
 mod network;
 mod policy;
 mod prefixes;
+mod room;
 mod rule;
 mod settle;
 mod tenant;

@@ -10,6 +10,7 @@ mod ask;
 mod index;
 mod read;
 mod value;
+mod weights;
 
 pub use addresses::AddressOwner;
 pub use applied::{Applied, Before};
@@ -22,6 +23,7 @@ use contiv_ipam::Lane;
 use contiv_model::Invalid;
 use contiv_model::agent::DockerNetwork;
 use contiv_model::parsed::{ParsedGlobal, ParsedGroup, ParsedNetwork, ParsedPolicy, ParsedRule};
+use contiv_policy::Weights;
 use contiv_store::{Entry, TICKETS, Write};
 use serde::de::DeserializeOwned;
 
@@ -77,6 +79,8 @@ pub struct Image {
     lane: Option<Lane>,
     addresses: Addresses,
     indexes: Indexes,
+    /// By tenant, how large its policies are at most.
+    weights: BTreeMap<String, Weights>,
 }
 
 impl Image {
@@ -134,7 +138,8 @@ impl Image {
             Key::Network(name) => {
                 let known = known(key, value, |r: &NetworkRecord| r.object.parse())?;
                 self.indexes.add_network(&name, known.record.number);
-                self.networks.insert(name, known);
+                self.networks.insert(name.clone(), known);
+                self.weigh_rules_about(&name);
             }
             Key::Group(name) => {
                 let known = known(key, value, |r: &GroupRecord| r.object.parse())?;
@@ -148,6 +153,7 @@ impl Image {
             Key::Rule(name) => {
                 let known = known(key, value, |r: &RuleRecord| r.object.parse())?;
                 self.indexes.add_rule(&name, &known.record.object);
+                self.weigh(&known);
                 self.rules.insert(name, known);
             }
             Key::Endpoint(id) => {
@@ -201,6 +207,7 @@ impl Image {
             Key::Tenant(name) => self.tenants.remove(name).map(Before::Tenant),
             Key::Network(name) => self.networks.remove(name).map(|known| {
                 self.indexes.remove_network(known.record.number);
+                self.weigh_rules_about(name);
                 Before::Network(known.record)
             }),
             Key::Group(name) => self.groups.remove(name).map(|known| {
@@ -213,6 +220,7 @@ impl Image {
                 .map(|known| Before::Policy(known.record)),
             Key::Rule(name) => self.rules.remove(name).map(|known| {
                 self.indexes.remove_rule(name, &known.record.object);
+                self.weigh_no_more(&known);
                 Before::Rule(known.record)
             }),
             Key::Endpoint(id) => self.endpoints.remove(id).map(|record| {

@@ -18,7 +18,7 @@ mod policy;
 mod shift;
 
 pub use delta::{Audience, Delta, HostChange, change};
-pub(crate) use policy::policy_of;
+pub(crate) use policy::{rule_of, tenant_policy};
 
 use std::collections::BTreeSet;
 

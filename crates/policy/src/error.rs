@@ -68,6 +68,16 @@ pub enum PolicyError {
 }
 
 impl PolicyError {
+    /// The policy and the id of the rule that it is about.
+    pub fn rule(&self) -> Option<(&str, &str)> {
+        match self {
+            PolicyError::TooLarge { policy, rule, .. }
+            | PolicyError::Priority { policy, rule, .. }
+            | PolicyError::Number { policy, rule, .. } => Some((policy, rule)),
+            PolicyError::Order { .. } | PolicyError::Group { .. } => None,
+        }
+    }
+
     pub(crate) fn too_large(rule: &PolicyRule, what: &'static str, limit: usize) -> PolicyError {
         PolicyError::TooLarge {
             policy: rule.policy.clone(),

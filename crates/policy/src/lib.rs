@@ -6,7 +6,7 @@
 //!   and what everything else is tested against.
 //! - [`HostTables`] compiles a tenant's policy, keeps what it has compiled, and says which
 //!   [`Rows`] a change writes and deletes. It refuses, naming the rule, what would exceed the
-//!   tenant's share.
+//!   tenant's share; [`Weights`] says of most policies that they do not, much faster.
 //! - [`Rows`] can be asked in user space by the function that the kernel runs,
 //!   `contiv_datapath_abi::policy::evaluate`.
 //!
@@ -44,6 +44,7 @@ pub mod strategies;
 mod table;
 mod tenant;
 mod terms;
+mod weights;
 mod writer;
 
 pub use cases::{Case, End, cases};
@@ -60,6 +61,7 @@ pub use prefix::{Prefix, prefixes_of};
 pub use reference::evaluate_reference;
 pub use rows::Rows;
 pub use tenant::{Defaults, IcmpMessage, Placement, PolicyRule, PortRange, TenantPolicy, Tier};
+pub use weights::Weights;
 
 /// The types that queries and verdicts are made of, shared with the kernel.
 pub use contiv_datapath_abi::policy::{

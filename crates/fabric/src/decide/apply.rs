@@ -5,8 +5,9 @@ mod operation;
 
 use std::collections::BTreeSet;
 
-use contiv_model::manifest::{Apply, Change, Declared, KINDS, Plan};
+use contiv_model::manifest::{Apply, Change, Declared, KINDS, Plan, Step};
 
+use super::room;
 use crate::decision::{Decided, Decision, settled};
 use crate::image::Image;
 use crate::record::Stamp;
@@ -26,6 +27,7 @@ use operation::{Operation, Removal};
 ///    the field as `objects[INDEX].FIELD`.
 /// 3. All of it is one transaction, so hosts see one revision. How a store commits one of
 ///    any size, at once or staged and then flipped, is the business of its `commit`.
+/// 4. Hosts must have room for what comes out, not for what is on the way there.
 pub fn apply(
     image: &Image,
     reports: &HostReports,
@@ -61,6 +63,7 @@ pub fn apply(
         }
         waiting = refused;
     }
+    check_room(&scratch, request, &steps)?;
     steps.sort_by_key(|(place, _)| *place);
     plan.steps = steps.into_iter().map(|(_, step)| step).collect();
     // A repeat of what was done, after a lost answer, finds nothing to do.
@@ -76,6 +79,30 @@ pub fn apply(
         transaction: merged.transaction(image.number()),
         answer: plan,
     })
+}
+
+/// Refuses policies that hosts have no room for, in any tenant of which something changes; names
+/// the rule that is one too many if it is declared.
+fn check_room(after: &Image, request: &Apply, steps: &[(usize, Step)]) -> Result<(), Refusal> {
+    let tenants = steps.iter().filter_map(|(_, step)| {
+        let named = step.key.split_once(':').map(|(tenant, _)| tenant);
+        named.filter(|_| step.kind != "tenant" && step.kind != "global")
+    });
+    for tenant in tenants.collect::<BTreeSet<&str>>() {
+        let Err(why) = room::check_all(after, tenant) else {
+            continue;
+        };
+        let declared = request.objects.iter().position(|object| match object {
+            Declared::Rule(rule) => {
+                rule.tenant_name == tenant
+                    && why.rule() == Some((rule.policy_name.as_str(), rule.rule_id.as_str()))
+            }
+            _ => false,
+        });
+        let field = declared.map(|index| format!("objects[{index}]"));
+        return Err(room::refused(tenant, &field.unwrap_or_default(), &why));
+    }
+    Ok(())
 }
 
 /// Everything that is to be done, in order.

@@ -6,6 +6,7 @@ use contiv_model::object::{EndpointGroup, Keyed};
 use contiv_model::parsed::ParsedGroup;
 
 use super::docker_network::forget_swarms;
+use super::room::Change;
 use super::tenant::counted;
 use super::{claim, expected};
 use crate::decision::{Decided, Draft, settled};
@@ -20,7 +21,28 @@ use crate::refusal::Refusal;
 /// 1. Its tenant, its network and its policies exist, and no network of the tenant has
 ///    its name: both become Docker networks.
 /// 2. Its pool is made of addresses of the network that nobody has, in use or pooled.
+/// 3. Hosts have room for the rules of policies that no other group has together.
 pub fn put_group(
+    image: &Image,
+    stamp: &Stamp,
+    group: &EndpointGroup,
+    expected: Option<u64>,
+) -> Decided<EndpointGroup> {
+    let decision = put_group_anyway(image, stamp, group, expected)?;
+    if decision.is_settled() {
+        return Ok(decision);
+    }
+    let policies = decision.answer.policies.clone();
+    let change = Change {
+        field: "policies",
+        set: policies.iter().map(String::as_str).collect(),
+        ..Change::of(&group.tenant_name)
+    };
+    change.check(image, decision)
+}
+
+/// As [`put_group`], whatever there is room for.
+pub(super) fn put_group_anyway(
     image: &Image,
     stamp: &Stamp,
     group: &EndpointGroup,

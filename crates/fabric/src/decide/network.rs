@@ -9,7 +9,7 @@ use contiv_model::parsed::ParsedNetwork;
 
 use super::docker_network::forget_swarms;
 use super::tenant::counted;
-use super::{claim, expected, prefixes};
+use super::{claim, expected, prefixes, room};
 use crate::decision::{Decided, Draft, settled};
 use crate::image::{Image, KnownNetwork};
 use crate::key::{Key, Numbered};
@@ -24,7 +24,24 @@ use crate::reports::HostReports;
 ///    networks.
 /// 2. It shares no address with a network of its tenant, nor with what hosts use.
 /// 3. Its tag, asked for or the lowest free one, is of the global range.
+/// 4. Hosts have room for its subnets in the rules that name it already.
 pub fn put_network(
+    image: &Image,
+    reports: &HostReports,
+    stamp: &Stamp,
+    network: &Network,
+    expected: Option<u64>,
+) -> Decided<Network> {
+    let decision = put_network_anyway(image, reports, stamp, network, expected)?;
+    let named = image.rules_by_peer(&decision.answer.key).next().is_some();
+    match named && !decision.is_settled() {
+        true => room::check_after(image, &network.tenant_name, decision),
+        false => Ok(decision),
+    }
+}
+
+/// As [`put_network`], whatever there is room for.
+pub(super) fn put_network_anyway(
     image: &Image,
     reports: &HostReports,
     stamp: &Stamp,
@@ -91,6 +108,21 @@ pub fn put_network(
 
 /// Deletes a network that has neither groups nor endpoints, with all it holds.
 pub fn delete_network(image: &Image, name: &str, expected: Option<u64>) -> Decided<()> {
+    let decision = delete_network_anyway(image, name, expected)?;
+    match image.network(name) {
+        Some(known) if image.rules_by_peer(name).next().is_some() => {
+            room::check_removal(image, known.parsed.tenant.as_str(), decision)
+        }
+        _ => Ok(decision),
+    }
+}
+
+/// As [`delete_network`], whatever there is room for.
+pub(super) fn delete_network_anyway(
+    image: &Image,
+    name: &str,
+    expected: Option<u64>,
+) -> Decided<()> {
     let key = Key::Network(name.to_owned());
     expected::check(image, &key, expected)?;
     let Some(known) = image.network(name) else {

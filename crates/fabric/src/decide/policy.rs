@@ -5,6 +5,7 @@ use contiv_model::object::{Keyed, Policy};
 use contiv_model::parsed::ParsedPolicy;
 
 use super::expected;
+use super::room::Change;
 use super::tenant::counted;
 use crate::decision::{Decided, Draft, settled};
 use crate::image::Image;
@@ -12,8 +13,33 @@ use crate::key::{Key, Numbered};
 use crate::record::{Guard, Meta, PolicyRecord, Stamp};
 use crate::refusal::Refusal;
 
-/// Makes a policy, or changes its place. What the request does not name stays.
+/// Makes a policy, or changes its place. What the request does not name stays. Hosts must have
+/// room for what it comes to: staged policies are compiled beside those that are in force.
 pub fn put_policy(
+    image: &Image,
+    stamp: &Stamp,
+    policy: &Policy,
+    expected: Option<u64>,
+) -> Decided<Policy> {
+    let decision = put_policy_anyway(image, stamp, policy, expected)?;
+    if decision.is_settled() {
+        return Ok(decision);
+    }
+    let Policy {
+        tenant_name,
+        policy_name,
+        ..
+    } = policy;
+    let staged = decision.answer.parse()?.staged;
+    let change = Change {
+        staged: staged.then_some(policy_name),
+        ..Change::of(tenant_name)
+    };
+    change.check(image, decision)
+}
+
+/// As [`put_policy`], whatever there is room for.
+pub(super) fn put_policy_anyway(
     image: &Image,
     stamp: &Stamp,
     policy: &Policy,

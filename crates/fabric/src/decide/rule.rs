@@ -8,15 +8,40 @@ use contiv_model::agent::{Action, AddressRange, Direction, Tier};
 use contiv_model::object::{Keyed, Rule};
 use contiv_model::parsed::ParsedRule;
 
+use super::room::{self, Change};
 use super::{claim, expected};
 use crate::decision::{Decided, Draft, settled};
-use crate::image::Image;
+use crate::image::{Image, KnownRule};
 use crate::key::{Key, Numbered};
 use crate::record::{EndpointRecord, Guard, Meta, RuleRecord, Stamp};
 use crate::refusal::Refusal;
 
-/// Makes a rule, or edits it: its number and uid stay.
+/// Makes a rule, or edits it: its number and uid stay. Hosts must have room for it.
 pub fn put_rule(image: &Image, stamp: &Stamp, rule: &Rule, expected: Option<u64>) -> Decided<Rule> {
+    let decision = put_rule_anyway(image, stamp, rule, expected)?;
+    if decision.is_settled() {
+        return Ok(decision);
+    }
+    let known = KnownRule {
+        parsed: decision.answer.parse()?,
+        record: RuleRecord {
+            meta: Meta::from(stamp),
+            number: 0, // It weighs nothing.
+            object: decision.answer.clone(),
+        },
+    };
+    Change::of(&rule.tenant_name)
+        .rules(image, [&known])
+        .check(image, decision)
+}
+
+/// As [`put_rule`], whatever there is room for.
+pub(super) fn put_rule_anyway(
+    image: &Image,
+    stamp: &Stamp,
+    rule: &Rule,
+    expected: Option<u64>,
+) -> Decided<Rule> {
     let parsed = rule.parse()?;
     let mut object = rule.clone();
     object.key = object.key_of_fields();
@@ -49,6 +74,15 @@ pub fn put_rule(image: &Image, stamp: &Stamp, rule: &Rule, expected: Option<u64>
 
 /// Deletes a rule. Its number is never given again.
 pub fn delete_rule(image: &Image, name: &str, expected: Option<u64>) -> Decided<()> {
+    let decision = delete_rule_anyway(image, name, expected)?;
+    match image.rule(name) {
+        Some(known) => room::check_removal(image, known.parsed.tenant.as_str(), decision),
+        None => Ok(decision),
+    }
+}
+
+/// As [`delete_rule`], whatever there is room for.
+pub(super) fn delete_rule_anyway(image: &Image, name: &str, expected: Option<u64>) -> Decided<()> {
     let key = Key::Rule(name.to_owned());
     expected::check(image, &key, expected)?;
     let Some(known) = image.rule(name) else {

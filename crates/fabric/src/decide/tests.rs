@@ -11,4 +11,5 @@ mod objects;
 mod races;
 mod reference;
 mod refusals;
+mod room;
 mod scale;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use contiv_model::agent::HostObject;
 use contiv_policy::{Names, TenantPolicy};
 
 use crate::image::Image;
@@ -18,16 +17,7 @@ pub(super) struct Said {
 impl Said {
     /// As hosts are told, so that both compile the same.
     pub(super) fn of(image: &Image, tenant: &str) -> Said {
-        let (mut groups, mut policies, mut rules) = (Vec::new(), Vec::new(), Vec::new());
-        for object in view::policy_of(image, tenant) {
-            match object {
-                HostObject::Group(group) => groups.push(group),
-                HostObject::Policy(policy) => policies.push(policy),
-                HostObject::Rule(rule) => rules.push(rule),
-                _ => {}
-            }
-        }
-        let policy = TenantPolicy::from_views(&groups, &policies, &rules);
+        let (policy, groups) = view::tenant_policy(image, tenant);
         let called: BTreeMap<u32, String> = groups
             .iter()
             .map(|group| (group.number, group.name.clone()))

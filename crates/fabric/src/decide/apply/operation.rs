@@ -10,10 +10,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::change_of;
-use crate::decide::{
-    delete_group, delete_network, delete_policy, delete_rule, put_global, put_group, put_network,
-    put_policy, put_rule, put_tenant,
-};
+use crate::decide::group::put_group_anyway;
+use crate::decide::network::{delete_network_anyway, put_network_anyway};
+use crate::decide::policy::put_policy_anyway;
+use crate::decide::rule::{delete_rule_anyway, put_rule_anyway};
+use crate::decide::{delete_group, delete_policy, put_global, put_tenant};
 use crate::decision::Decided;
 use crate::image::Image;
 use crate::record::Stamp;
@@ -64,6 +65,7 @@ impl<'a> Operation<'a> {
         }
     }
 
+    /// Whatever hosts have room for: that is asked of what comes out of all operations.
     pub(super) fn decide(&self, image: &Image, reports: &HostReports) -> Result<Done, Refusal> {
         match &self.what {
             What::Put { object, stamp, .. } => decide_put(image, reports, object, stamp),
@@ -115,22 +117,22 @@ fn decide_put(
         }
         Declared::Network(object) => {
             let before = image.network(&key).map(|known| &known.record.object);
-            let decided = put_network(image, reports, stamp, object, None);
+            let decided = put_network_anyway(image, reports, stamp, object, None);
             done("network", before, decided)
         }
         Declared::EndpointGroup(object) => {
             let before = image.group(&key).map(|known| &known.record.object);
-            let decided = put_group(image, stamp, &object.spelled_out(), None);
+            let decided = put_group_anyway(image, stamp, &object.spelled_out(), None);
             done("endpointGroup", before, decided)
         }
         Declared::Policy(object) => {
             let before = image.policy(&key).map(|known| &known.record.object);
-            let decided = put_policy(image, stamp, &object.spelled_out(), None);
+            let decided = put_policy_anyway(image, stamp, &object.spelled_out(), None);
             done("policy", before, decided)
         }
         Declared::Rule(object) => {
             let before = image.rule(&key).map(|known| &known.record.object);
-            done("rule", before, put_rule(image, stamp, object, None))
+            done("rule", before, put_rule_anyway(image, stamp, object, None))
         }
     }
 }
@@ -212,9 +214,9 @@ impl Removal {
     fn decide(&self, image: &Image) -> Result<Done, Refusal> {
         let Removal { kind, key } = self;
         let decision = match *kind {
-            "rule" => delete_rule(image, key, None),
+            "rule" => delete_rule_anyway(image, key, None),
             "endpointGroup" => delete_group(image, key, None),
-            "network" => delete_network(image, key, None),
+            "network" => delete_network_anyway(image, key, None),
             _ => delete_policy(image, key, None),
         }?;
         let step = Step {

@@ -34,7 +34,7 @@ pub enum Error {
     Unreachable { tried: Vec<Attempt> },
 
     /// A master understood the request and refused it.
-    #[error("{}", .error.error)]
+    #[error("{}{}", .error.error, remedy(.master, &.error.error))]
     Refused {
         master: String,
         status: u16,
@@ -114,6 +114,15 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// What helps when a master refuses in these words.
+fn remedy(master: &str, words: &str) -> String {
+    // So says a netmaster of any version, and nothing else is asked for paths that it lacks.
+    if words.contains("is no path of this API") {
+        return format!("; {master} runs an earlier version, which cannot do this: upgrade it");
+    }
+    String::new()
 }
 
 impl fmt::Display for Attempts<'_> {

@@ -12,6 +12,7 @@ mod fuzz;
 mod image;
 mod kernels;
 mod layout;
+mod older;
 mod plugin;
 mod process;
 mod schemathesis;
@@ -51,6 +52,8 @@ enum Task {
     Plugin(plugin::Plugin),
     /// The data plane under Debian 12's own kernel, in a virtual machine.
     TestKernels(kernels::Kernels),
+    /// Programs of an earlier state of the repository, for stories of versions that meet.
+    Older(older::Older),
     /// Random requests against a running netmaster: none may end in a 5xx.
     Schemathesis(schemathesis::Schemathesis),
     /// Anything at all, thrown at parsers and tables; finds what no test thought of.
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Task::TestAll(task) => task.run(),
         Task::Plugin(task) => task.run(),
         Task::TestKernels(task) => task.run(),
+        Task::Older(task) => task.run(),
         Task::Schemathesis(task) => task.run(),
         Task::Fuzz(task) => task.run(),
     };

@@ -8,6 +8,7 @@ use clap::Args;
 use crate::build::cargo;
 use crate::fuzz::Fuzz;
 use crate::kernels::Kernels;
+use crate::older::Older;
 use crate::plugin;
 use crate::schemathesis::Schemathesis;
 use crate::setup::Setup;
@@ -62,6 +63,9 @@ impl TestAll {
         let mut report = Report::default();
         self.test.suites(&mut report);
         report.run(&slow());
+        if report.task("older version, built", 12, || Older {}.run()) {
+            report.run(&older());
+        }
         report.run(&simulation());
         report.task("REST under many random requests", 20, || {
             Schemathesis { examples: 200 }.run()
@@ -118,6 +122,12 @@ fn swarm() -> Suite {
 fn slow() -> Suite {
     let line = "test --workspace --no-fail-fast -- --ignored --test-threads=1";
     suite("slow tests", 60, line)
+}
+
+/// This version and an older one beside each other; none of its tests is marked as slow.
+fn older() -> Suite {
+    let line = format!("test -p {STORIES} --test older --no-fail-fast -- --test-threads=1");
+    suite("stories of two versions", 6, &line)
 }
 
 /// Clusters in virtual time, by many more seeds than every run has.

@@ -47,13 +47,13 @@ impl Report {
         self.tally.add(&tally);
     }
 
-    /// Runs a task of our own as a suite.
+    /// Runs a task of our own as a suite; says whether it succeeded.
     pub(super) fn task(
         &mut self,
         name: &'static str,
         minutes: u64,
         run: impl FnOnce() -> Result<()>,
-    ) {
+    ) -> bool {
         println!("\n━━ {name} (budget {minutes} min) ━━");
         let start = Instant::now();
         let result = run();
@@ -66,6 +66,7 @@ impl Report {
             took: start.elapsed(),
             failed: result.is_err(),
         });
+        result.is_ok()
     }
 
     /// Prints times and sums; fails when a suite did.

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use crate::api::{Document, Problem, Shared};
+use crate::back::hear;
 use crate::collect::collect_earlier;
 use crate::door::{Caller, own_endpoints};
 use crate::error::Error;
@@ -94,6 +95,7 @@ async fn status(
 ) -> Result<Json<Reported>, Problem> {
     check_name(&host)?;
     check_own(&shared, &caller, &host, status.endpoints.keys())?;
+    hear(&shared, &host, status.applied)?;
     if !is_on_record(&shared, &host) {
         return Ok(stranger());
     }
@@ -106,6 +108,7 @@ async fn progress(
     Path(host): Path<String>,
     Document(progress): Document<Progress>,
 ) -> Result<Json<Reported>, Problem> {
+    hear(&shared, &host, progress.applied)?;
     let known = is_on_record(&shared, &host) && shared.hosts.progress(&host, progress.applied);
     Ok(if known { heard(&shared) } else { stranger() })
 }

@@ -52,6 +52,7 @@ pub(crate) use body::Document;
 pub use openapi::document;
 
 use crate::agent::fanout::Fanout;
+use crate::back::Back;
 use crate::clock::Clock;
 use crate::config::NetMode;
 use crate::events::Events;
@@ -74,6 +75,7 @@ pub(crate) struct Shared {
     pub(crate) hits: Arc<Hits>,
     pub(crate) events: Arc<Events>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) back: Arc<Back>,
     pub(crate) clock: Clock,
     /// Streams end with it.
     pub(crate) stop: CancellationToken,

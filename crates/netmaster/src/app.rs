@@ -8,17 +8,19 @@
 //!                             Hosts ──▶ Sweeper, Collector
 //! ```
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use contiv_fabric::Presets;
-use contiv_model::agent::ForwardMode;
+use contiv_model::agent::{ForwardMode, Revision};
 use contiv_model::parsed::InfraType;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::back::Back;
 use crate::clock::Clock;
 use crate::config::{Config, FwdMode, Infra};
 use crate::door::Door;
@@ -42,11 +44,26 @@ pub struct BadOption {
 pub struct App {
     tracker: TaskTracker,
     stop: CancellationToken,
+    back: Arc<Back>,
+}
+
+/// Why a netmaster has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Told,
+    /// Its store is not what hosts were told: it must be opened anew, as one that was restored.
+    WentBack(Revision),
 }
 
 impl App {
     /// Opens the store, binds the listener and starts every task.
     pub async fn start(config: Config) -> anyhow::Result<App> {
+        App::start_on(config, false).await
+    }
+
+    /// The same, `again` on a store of which hosts have shown that it went back.
+    async fn start_on(config: Config, again: bool) -> anyhow::Result<App> {
         let listeners = bind(&config).await?;
         let address = match listeners.first() {
             Some((_, first)) => first.local_addr()?,
@@ -62,6 +79,9 @@ impl App {
             netmode: config.netmode,
         };
         let master = Master::start(store, settings, &tracker, &stop).await?;
+        if again {
+            master.back().be_deaf();
+        }
         let ledger = master.ledger();
         let secure = config.listen_url.iter().any(|listen| listen.secure);
         let door = match secure {
@@ -88,21 +108,40 @@ impl App {
         let revision = ledger.read().revision();
         tracing::info!(%address, %revision, data = %config.data_dir.display(), "netmaster is ready");
         notify::ready();
-        Ok(App { tracker, stop })
+        let back = Arc::clone(master.back());
+        Ok(App {
+            tracker,
+            stop,
+            back,
+        })
+    }
+
+    /// Serves until it is told to end. When the store went back, it is opened once more, in a new
+    /// epoch.
+    pub async fn serve(config: Config) -> anyhow::Result<()> {
+        let app = App::start(config.clone()).await?;
+        let Ended::WentBack(seen) = app.run().await? else {
+            return Ok(());
+        };
+        storage::set_seen(&config, seen)?;
+        App::start_on(config, true).await?.run().await.map(drop)
     }
 
     /// Runs until SIGTERM or SIGINT: listeners stop, streams end, running calls are answered.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub async fn run(self) -> anyhow::Result<Ended> {
         let (mut term, mut int) = (
             signal(SignalKind::terminate())?,
             signal(SignalKind::interrupt())?,
         );
-        let lost = tokio::select! {
-            _ = term.recv() => false,
-            _ = int.recv() => false,
-            () = self.stop.cancelled() => true,
+        let (lost, ended) = tokio::select! {
+            _ = term.recv() => (false, Ended::Told),
+            _ = int.recv() => (false, Ended::Told),
+            () = self.stop.cancelled() => (true, Ended::Told),
+            seen = self.back.shown() => (false, Ended::WentBack(seen)),
         };
-        notify::stopping();
+        if ended == Ended::Told {
+            notify::stopping();
+        }
         self.stop.cancel();
         if tokio::time::timeout(DRAIN, self.tracker.wait())
             .await
@@ -111,8 +150,8 @@ impl App {
             tracing::warn!("some requests did not end in time");
         }
         anyhow::ensure!(!lost, "the store is lost");
-        tracing::info!("netmaster ends");
-        Ok(())
+        tracing::info!(?ended, "netmaster ends");
+        Ok(ended)
     }
 }
 

@@ -9,6 +9,7 @@
 mod agent;
 mod api;
 mod app;
+mod back;
 mod clock;
 mod collect;
 mod config;
@@ -32,7 +33,8 @@ mod sweep;
 pub mod token;
 
 pub use api::document;
-pub use app::{App, BadOption};
+pub use app::{App, BadOption, Ended};
+pub use back::Back;
 pub use clock::Clock;
 pub use config::{
     Command, Config, FwdMode, Infra, MigrateOptions, NetMode, SnapshotCommand, StoreCredentials,

@@ -38,7 +38,7 @@ fn run(config: Config) -> anyhow::Result<()> {
             Some(Command::Token(command)) => netmaster::token::run(&config, command).await,
             Some(Command::Snapshot(command)) => netmaster::snapshot::run(&config, command).await,
             Some(Command::Migrate(options)) => netmaster::migrate::run(&config, options).await,
-            None => App::start(config).await?.run().await,
+            None => App::serve(config).await,
         }
     })
 }

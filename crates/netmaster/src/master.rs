@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::agent;
 use crate::api::{self, Problem, Shared};
+use crate::back::Back;
 use crate::clock::Clock;
 use crate::collect::Collector;
 use crate::config::NetMode;
@@ -50,6 +51,7 @@ pub struct Settings {
 /// A master at work.
 pub struct Master {
     ledger: Arc<Ledger>,
+    back: Arc<Back>,
     router: Router,
 }
 
@@ -101,6 +103,7 @@ impl Master {
         };
         tracker.spawn(collector.run(stop.clone()));
 
+        let back = Arc::new(Back::default());
         let shared = Shared {
             ledger: Arc::clone(&ledger),
             hosts,
@@ -109,6 +112,7 @@ impl Master {
             hits: Arc::default(),
             events: Arc::default(),
             metrics,
+            back: Arc::clone(&back),
             clock,
             stop: stop.clone(),
             address: settings.address,
@@ -116,6 +120,7 @@ impl Master {
         };
         Ok(Master {
             ledger,
+            back,
             router: router(shared),
         })
     }
@@ -123,6 +128,11 @@ impl Master {
     /// What is decided and committed.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
+    }
+
+    /// Whether the store is what hosts were told.
+    pub fn back(&self) -> &Arc<Back> {
+        &self.back
     }
 
     /// What is served to those of the network, of whom the door says who they are.
@@ -156,7 +166,8 @@ async fn accompany(State(shared): State<Shared>, request: Request, next: Next) -
     let route = route.to_owned();
     let answer = async {
         let mut request = request;
-        let admitted = match origin::check(request.headers()) {
+        let right = shared.back.check();
+        let admitted = match right.and_then(|()| origin::check(request.headers())) {
             Ok(()) => admit(&shared, &mut request).await,
             refused => refused,
         };

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::follow::Revision;
+
 /// Why a store did not do what it was asked for.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -22,6 +24,19 @@ pub enum Error {
         path: PathBuf,
         found: u32,
         known: u32,
+    },
+
+    /// An older copy of the file was put in its place.
+    #[error(
+        "{}: this is an older copy of the store, or another one: it is at revision {found}, and the one \
+         that was here had come to {seen}; restore it by netmaster snapshot restore, so that hosts take \
+         everything anew",
+        .path.display()
+    )]
+    WentBack {
+        path: PathBuf,
+        found: Revision,
+        seen: Revision,
     },
 
     /// No room for a commit; reading goes on.

@@ -2,6 +2,7 @@
 
 mod file;
 mod whole;
+mod witness;
 mod writer;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use crate::follow::{Figures, Following, Store, Waiting};
 use crate::schema::Schema;
 use crate::transaction::{Outcome, Transaction};
 use file::File;
+use witness::begin_life;
 use writer::{Request, Writer};
 
 /// The contract of [`Store`] in one file, of which one process is the owner.
@@ -25,7 +27,8 @@ use writer::{Request, Writer};
 ///    flush, each with its own number and its own outcome.
 /// 2. An answer is given after the flush: what was acknowledged outlives kill -9
 ///    and loss of power.
-/// 3. Where the disk is full, the file is closed and opened again by the next
+/// 3. A copy that is put back in its place is noticed, and not opened ([`Error::WentBack`]).
+/// 4. Where the disk is full, the file is closed and opened again by the next
 ///    commit, until there is room; followers keep what they know.
 #[derive(Debug)]
 pub struct RedbStore {
@@ -45,12 +48,13 @@ struct Shared {
 }
 
 impl RedbStore {
-    /// Opens the file at `path`, which is made if it does not exist.
+    /// Opens the file at `path`, which is made if it does not exist. It must be the one that was
+    /// closed last.
     pub fn open(path: &Path, schema: Schema) -> Result<RedbStore, Error> {
-        let file = File::open(path, schema)?;
+        let (file, life) = begin_life(File::open(path, schema)?)?;
         let shared = Arc::new(Shared::default());
         let (requests, inbox) = std::sync::mpsc::channel();
-        let writer = Writer::new(file, inbox, Arc::clone(&shared))?;
+        let writer = Writer::new(file, life, inbox, Arc::clone(&shared))?;
         let thread = std::thread::Builder::new()
             .name("store".into())
             .spawn(move || writer.run())

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::fanout::Word;
 use crate::api::{Problem, Shared};
+use crate::back::hear;
 use crate::hosts::OpenStream;
 use crate::ledger::Progress;
 
@@ -56,6 +57,7 @@ pub(super) async fn stream(
     let after = query.get("after").map(|text| text.parse()).transpose();
     let said = after.map_err(|error: String| Problem::bad_request("after", error))?;
     if let Some(said) = said {
+        hear(&shared, &host, said)?;
         catch_up(&shared, said).await?;
     }
     let open = shared.hosts.open_stream(&host);

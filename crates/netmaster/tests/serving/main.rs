@@ -15,3 +15,4 @@ mod shutdown;
 mod streams;
 mod told;
 mod watch;
+mod went_back;

@@ -1,5 +1,7 @@
 //! The file: tables, versions, and what redb's errors mean.
 
+mod life;
+
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;

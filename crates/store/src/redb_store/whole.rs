@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::RedbStore;
 use super::file::File;
+use super::witness::{Witness, tell};
 use crate::error::Error;
+use crate::follow::Revision;
 use crate::schema::Schema;
 use crate::whole::Contents;
 
@@ -20,8 +22,17 @@ impl RedbStore {
     }
 
     /// Puts `contents`, of today's schema, in the place of what the file holds, and begins an
-    /// epoch after theirs and after the file's own.
+    /// epoch after theirs, after the file's own, and after that of any file that was here.
     pub fn replace(path: &Path, schema: Schema, contents: &Contents) -> Result<(), Error> {
-        File::open_any(path, schema)?.replace(contents)
+        let seen = Witness::of(path).map_or(0, |witness| witness.revision.epoch);
+        let mut contents = contents.clone();
+        contents.revision.epoch = contents.revision.epoch.max(seen);
+        File::open_any(path, schema)?.replace(&contents)
+    }
+
+    /// Takes note that somebody was told of `seen` by a store that was here, of which the file knows
+    /// nothing: it is not opened any more as it is ([`Error::WentBack`]).
+    pub fn set_seen(path: &Path, schema: Schema, seen: Revision) -> Result<(), Error> {
+        tell(path, schema, seen)
     }
 }

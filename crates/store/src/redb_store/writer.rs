@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
 use super::file::File;
+use super::witness::note;
 use crate::error::Error;
 use crate::follow::{Changes, Commit, Following, Revision};
 use crate::schema::Schema;
@@ -16,6 +18,9 @@ use crate::transaction::{Outcome, Transaction};
 
 /// Who waits longer than for this many others would gain nothing by a larger batch.
 const BATCH: usize = 256;
+
+/// How often the witness is told how far the file has come.
+const NOTE: Duration = Duration::from_secs(1);
 
 type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
@@ -34,15 +39,19 @@ pub(super) struct Writer {
     file: Option<File>,
     /// What the followers know of.
     revision: Revision,
+    life: u64,
+    /// When the witness was told last.
+    noted: Instant,
 }
 
 impl Writer {
     pub(super) fn new(
         file: File,
+        life: u64,
         inbox: Receiver<Request>,
         shared: Arc<Shared>,
     ) -> Result<Writer, Error> {
-        let (revision, _) = file.read()?;
+        let (revision, _) = file.whereabouts()?;
         Ok(Writer {
             inbox,
             shared,
@@ -51,6 +60,8 @@ impl Writer {
             schema: file.schema(),
             file: Some(file),
             revision,
+            life,
+            noted: Instant::now(),
         })
     }
 
@@ -72,7 +83,12 @@ impl Writer {
                 }
             }
             self.commit(batch);
+            if self.noted.elapsed() > NOTE {
+                note(&self.path, self.revision, self.life, false);
+                self.noted = Instant::now();
+            }
         }
+        note(&self.path, self.revision, self.life, true);
     }
 
     fn follow(&mut self) -> Result<Following, Error> {
@@ -162,7 +178,14 @@ impl Writer {
 
     fn reopen(&mut self) -> Result<File, Error> {
         let file = File::open(&self.path, self.schema)?;
-        let (found, _) = file.read()?;
+        let (found, life) = file.whereabouts()?;
+        if life != self.life || found < self.revision {
+            return Err(Error::WentBack {
+                path: self.path.clone(),
+                found,
+                seen: self.revision,
+            });
+        }
         if found != self.revision {
             // The batch was done after all, and who follows was not told: they begin anew.
             self.followers.clear();

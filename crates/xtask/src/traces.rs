@@ -111,9 +111,9 @@ pub(crate) fn left() -> Result<Vec<String>> {
     Ok(left)
 }
 
-/// Our links: the host's door, and `cv…` and `cc…` of endpoints.
+/// Our links: the host's door, the tunnel, and `cv…` and `cc…` of endpoints.
 fn links() -> Result<Vec<String>> {
-    let text = capture("ip", &["-br", "link", "show", "type", "veth"])?;
+    let text = capture("ip", &["-br", "link", "show"])?;
     let names = text
         .lines()
         .filter_map(|line| line.split_whitespace().next());
@@ -129,7 +129,7 @@ fn is_ours(link: &str) -> bool {
         link.strip_prefix(prefix)
             .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit()))
     };
-    matches!(link, "contiv0" | "contiv1") || number("cv") || number("cc")
+    matches!(link, "contiv0" | "contiv1" | "contivvx0") || number("cv") || number("cc")
 }
 
 /// Rules of iptables that mention our door.
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn knows_its_own_links_from_others() {
-        for ours in ["contiv0", "contiv1", "cv1a", "cc0012"] {
+        for ours in ["contiv0", "contiv1", "contivvx0", "cv1a", "cc0012"] {
             assert!(is_ours(ours), "{ours}");
         }
         for theirs in ["contiv10", "cv", "cvx", "eth0", "ccm0x", "veth12"] {

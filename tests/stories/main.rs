@@ -39,6 +39,7 @@ mod prune;
 mod release_of_live_address;
 mod shared_pool;
 mod start_remove;
+mod steps;
 mod stop_start;
 mod tenants;
 mod truth_table;

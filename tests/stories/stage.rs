@@ -26,7 +26,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(10);
 const AGEING: [&str; 2] = ["flow", "frag"];
 
 /// The driver's socket, inside the host.
-const DRIVER: &str = "/run/docker/plugins/netplugin.sock";
+pub(crate) const DRIVER: &str = "/run/docker/plugins/netplugin.sock";
 
 /// All of Contiv on one host; derefs to [`Stack`].
 pub(crate) struct Stage {

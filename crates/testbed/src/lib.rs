@@ -7,7 +7,7 @@
 //! [`Netns`] is any network namespace (a host's, a container's, a bare one) and is where probes
 //! start: connections, echo servers, pings, numbered packets ([`Stream`]) and raw frames
 //! ([`FrameSocket`]). A [`Relay`] stands between engine and driver, an [`Etcd`] is a cluster of real
-//! members.
+//! members, and a [`Watch`] tells what a process does, or ends it before it does.
 //!
 //! Nothing here touches the machine's own network namespace. All of it needs root.
 #![allow(
@@ -34,6 +34,7 @@ mod ping;
 mod probe;
 mod relay;
 mod stack;
+mod steps;
 mod stream;
 mod survey;
 mod sweep;
@@ -58,6 +59,7 @@ pub use ping::Pings;
 pub use probe::Reach;
 pub use relay::{Relay, Side};
 pub use stack::Stack;
+pub use steps::{Step, Watch};
 pub use stream::{Stream, StreamReport, StreamSpec};
 pub use survey::{Ask, Post, survey};
 pub use sweep::sweep;

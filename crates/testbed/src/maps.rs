@@ -13,6 +13,7 @@ const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
 const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
 const BPF_MAP_GET_NEXT_KEY: libc::c_long = 4;
 const BPF_OBJ_GET: libc::c_long = 7;
+const BPF_MAP_GET_FD_BY_ID: libc::c_long = 14;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 
 /// Maps whose entries come and go by key; those of other types are always full.
@@ -35,6 +36,8 @@ struct MapInfo {
     value_size: u32,
     max_entries: u32,
     flags: u32,
+    /// Up to the first zero.
+    name: [u8; 16],
 }
 
 /// The kernel's `bpf_attr`, as the commands below read it; unused bytes are zero.
@@ -138,10 +141,23 @@ fn get(path: &Path) -> Option<OwnedFd> {
     let path = CString::new(path.as_os_str().as_bytes()).ok()?;
     let mut attributes = Attributes::default();
     attributes.0[0] = path.as_ptr() as u64;
-    let fd = bpf(BPF_OBJ_GET, &mut attributes);
+    owned(bpf(BPF_OBJ_GET, &mut attributes))
+}
+
+fn owned(fd: libc::c_long) -> Option<OwnedFd> {
     let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0)?;
     // SAFETY: the descriptor is new and nobody else's.
     Some(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The name, as far as the kernel keeps it, of the map with this number.
+pub(crate) fn name_of_map(id: u32) -> Option<String> {
+    let mut attributes = Attributes::default();
+    attributes.0[0] = u64::from(id);
+    let map = owned(bpf(BPF_MAP_GET_FD_BY_ID, &mut attributes))?;
+    let name = info(&map)?.name;
+    let end = name.iter().position(|byte| *byte == 0);
+    Some(String::from_utf8_lossy(&name[..end.unwrap_or(name.len())]).into_owned())
 }
 
 /// What the kernel says of a map; none for what is no map.

@@ -93,6 +93,12 @@ impl Netns {
         self.run(&format!("ip {line}"))
     }
 
+    /// Moves a link to another namespace.
+    pub fn hand(&self, link: &str, to: &Netns) -> Result<()> {
+        let there = format!("/proc/{}/fd/{}", std::process::id(), to.0.as_raw_fd());
+        self.ip(&format!("link set {link} netns {there}")).map(drop)
+    }
+
     /// Joins this namespace to another by a veth pair, `name` here and `peer_name` there, both up.
     pub fn veth(&self, name: &str, peer: &Netns, peer_name: &str) -> Result<()> {
         // iproute2 takes any path for a namespace; the peer's descriptor is one of ours.

@@ -10,6 +10,7 @@ use contiv_model::agent::{AddressRelease, AddressRequest, Asker, NetworkView, Po
 use ipnet::IpNet;
 
 use super::Driver;
+use super::endpoint::REPEATED;
 use super::pool::subnet_of;
 use super::pool_id::{Place, PoolId};
 use super::wire::{ADDRESS_TYPE, Address, GATEWAY_TYPE, Nothing, ReleaseAddress, RequestAddress};
@@ -21,6 +22,9 @@ impl Driver {
         self: Arc<Self>,
         request: RequestAddress,
     ) -> Result<Address, Error> {
+        if request.pool_id.is_empty() {
+            return Err(Error::Refused(format!("PoolID is missing: {REPEATED}")));
+        }
         let wish = match request.address.as_str() {
             "" => None,
             text => Some(address(text)?),

@@ -21,6 +21,11 @@ use super::wire::{
 use crate::error::Error;
 use crate::mirror::endpoint_spec;
 
+/// Docker's client of plugins has sent the body when a connection breaks, and does not send it
+/// again (`callWithRetry` of moby's `pkg/plugins`).
+pub(super) const REPEATED: &str = "an engine repeats a call without its content when netplugin \
+    ended before it had answered; start the container again";
+
 impl Driver {
     pub(super) async fn create_endpoint(
         self: Arc<Self>,
@@ -28,7 +33,7 @@ impl Driver {
     ) -> Result<CreatedEndpoint, Error> {
         let id = request.endpoint_id.clone();
         if id.is_empty() {
-            return Err(Error::Refused("EndpointID is missing".into()));
+            return Err(Error::Refused(format!("EndpointID is missing: {REPEATED}")));
         }
         if request.network_id.is_empty() {
             return Err(Error::Refused("NetworkID is missing".into()));
@@ -115,6 +120,9 @@ impl Driver {
 
     pub(super) async fn join(self: Arc<Self>, request: Join) -> Result<Joined, Error> {
         let id = &request.endpoint_id;
+        if id.is_empty() {
+            return Err(Error::Refused(format!("EndpointID is missing: {REPEATED}")));
+        }
         let orphan = self.departures.orphans.get(id);
         let found = match orphan {
             Some(orphan) => Some(orphan),

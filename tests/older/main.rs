@@ -12,4 +12,5 @@ mod scene;
 
 mod beside;
 mod commands;
+mod rolling;
 mod upgrade;

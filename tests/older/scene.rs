@@ -15,8 +15,8 @@ pub(crate) const OLDER: Version = Version::Older("single");
 /// How long something may take that is asked for again until it is so.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
-const OPEN: u16 = 8000;
-const SHUT: u16 = 8001;
+pub(crate) const OPEN: u16 = 8000;
+pub(crate) const SHUT: u16 = 8001;
 
 /// Plays a story on a stage whose master (with netctl) and agent are of these versions. What a
 /// failing one leaves in the logs is told.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
-use crate::{Daemon, EngineOptions, Host, World, wait_for};
+use crate::{Daemon, EngineOptions, Host, Version, World, wait_for};
 
 pub use node::Node;
 
@@ -30,6 +30,11 @@ pub struct Cluster {
 impl Cluster {
     /// Starts everything on `count` hosts and waits until it is ready.
     pub fn start(count: usize) -> Result<Self> {
+        Self::start_of(count, Version::This)
+    }
+
+    /// The same with programs of another version.
+    pub fn start_of(count: usize, version: Version) -> Result<Self> {
         let world = World::new()?;
         let mut hosts = Vec::new();
         for number in 1..=count {
@@ -44,7 +49,7 @@ impl Cluster {
                 .zip(&hosts)
                 .map(|(index, (host, _))| {
                     let peers = addresses.clone();
-                    scope.spawn(move || Node::start(index, host, peers))
+                    scope.spawn(move || Node::start(index, host, peers, version))
                 })
                 .collect();
             let started = starting.into_iter().map(|node| {

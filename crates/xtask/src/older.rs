@@ -12,15 +12,22 @@ use crate::build::cargo;
 use crate::layout::{root, target};
 use crate::shell::{self, capture, succeeds};
 
-/// Earlier states, each by the name that stories have for it.
+/// Earlier states, each by the name that stories have for it. Why these:
+/// docs/adr/0016-layouts-and-versions.md.
 ///
 /// `single` is the last one before there were clusters: tables of layout 1, a store whose contents
-/// have version 1, words of the stream without those for other hosts, and an agent that knows of
-/// no words but its own. Why this one: docs/adr/0016-layouts-and-versions.md.
-const STATES: [State; 1] = [State {
-    name: "single",
-    commit: "ad66e45458dd9a62fb42a1ed6b170980f65ff902",
-}];
+/// have version 1, and an agent that takes no words but its own. `cluster` has several hosts and
+/// masters on etcd, and lacks what was added to the stream since.
+const STATES: [State; 2] = [
+    State {
+        name: "single",
+        commit: "ad66e45458dd9a62fb42a1ed6b170980f65ff902",
+    },
+    State {
+        name: "cluster",
+        commit: "7f91be871974f7ceef3bf3125db094e7bef2be3b",
+    },
+];
 
 const PROGRAMS: [&str; 3] = ["netmaster", "netplugin", "netctl"];
 
@@ -38,25 +45,30 @@ struct State {
 impl Older {
     /// Builds what is not there yet.
     pub(crate) fn run(&self) -> Result<()> {
-        STATES.iter().try_for_each(State::build)
+        let cargos = place().join("build");
+        STATES.iter().try_for_each(|state| state.build(&cargos))?;
+        // Some gigabytes that nobody needs any more.
+        fs::remove_dir_all(&cargos).ok();
+        Ok(())
     }
 }
 
 impl State {
-    fn build(&self) -> Result<()> {
+    /// `cargos` is the directory of Cargo's, where states share what they have in common.
+    fn build(&self, cargos: &Path) -> Result<()> {
         let place = place().join(self.name);
         if self.is_built(&place) {
             println!("  {} is built in {}", self.name, place.display());
             return Ok(());
         }
-        let (source, cargos) = (place.join("source"), place.join("build"));
+        let source = place.join("source");
         fs::remove_dir_all(&place).ok();
         self.check_out(&source)?;
         let mut build = cargo();
         build
             .current_dir(&source)
             .args(["build", "--locked", "--target-dir"])
-            .arg(&cargos);
+            .arg(cargos);
         for program in PROGRAMS {
             build.args(["-p", program]);
         }
@@ -67,11 +79,7 @@ impl State {
                 .with_context(|| format!("copy {}", built.display()))?;
         }
         fs::write(place.join(NOTE), self.commit)?;
-        // Two gigabytes that nobody needs any more.
-        for dir in [source, cargos] {
-            fs::remove_dir_all(&dir).with_context(|| format!("remove {}", dir.display()))?;
-        }
-        Ok(())
+        fs::remove_dir_all(&source).with_context(|| format!("remove {}", source.display()))
     }
 
     fn is_built(&self, place: &Path) -> bool {

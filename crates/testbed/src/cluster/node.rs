@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::{engine_options, named, until_ready};
-use crate::{Daemon, Engine, Host, Reply, World, bin, unix_request};
+use crate::{Daemon, Engine, Host, Reply, Version, World, unix_request};
 
 /// Where a master answers whoever is on its host.
 const LOCAL: ([u8; 4], u16) = ([127, 0, 0, 1], 9999);
@@ -43,6 +43,10 @@ pub struct Node {
     pub host: Host,
     /// Whether its agent asks the master beside it before others; else all ask the first host's.
     pub asks_own_master: bool,
+    /// Which netmaster and netctl are run from now on.
+    pub master_version: Version,
+    /// Which netplugin starts next.
+    pub agent_version: Version,
     number: u8,
     peers: Vec<Ipv4Addr>,
     store: Option<Daemon>,
@@ -51,13 +55,20 @@ pub struct Node {
 }
 
 impl Node {
-    pub(super) fn start(number: u8, host: &Host, peers: Vec<Ipv4Addr>) -> Result<Self> {
+    pub(super) fn start(
+        number: u8,
+        host: &Host,
+        peers: Vec<Ipv4Addr>,
+        version: Version,
+    ) -> Result<Self> {
         Ok(Self {
             name: format!("h{}", number + 1),
             address: peers[usize::from(number)],
             engine: Engine::start(host, engine_options(number))?,
             host: host.clone(),
             asks_own_master: false,
+            master_version: version,
+            agent_version: version,
             number,
             peers,
             store: None,
@@ -109,7 +120,7 @@ impl Node {
             .chain(others)
             .map(|peer| format!("{peer}:2379"))
             .collect();
-        let mut command = Command::new(bin("netmaster")?);
+        let mut command = Command::new(self.master_version.program("netmaster")?);
         let listen = format!("127.0.0.1:9999,{}:9998", self.address);
         command
             .args(["--store", &format!("etcd://{}", members.join(","))])
@@ -126,7 +137,10 @@ impl Node {
 
     /// Starts netplugin without waiting; `program` is another one than that of the workspace.
     pub fn launch_agent(&mut self, program: Option<&Path>, arguments: &[&str]) -> Result<()> {
-        let program = program.map_or_else(|| bin("netplugin"), |path| Ok(path.to_owned()))?;
+        let program = match program {
+            Some(path) => path.to_owned(),
+            None => self.agent_version.program("netplugin")?,
+        };
         let mut command = Command::new(program);
         command
             .args(["--netmaster", &self.masters()])
@@ -148,7 +162,7 @@ impl Node {
 
     /// A token that lets one host join; of this name, unless it is empty.
     pub fn join_token(&self, name: &str) -> Result<String> {
-        let netmaster = bin("netmaster")?;
+        let netmaster = self.master_version.program("netmaster")?;
         let words = ["token", "create", "--host", name].map(AsRef::as_ref);
         let line = [&[netmaster.as_os_str()][..], &words].concat();
         Ok(self.host.run(&line)?.trim().to_owned())
@@ -240,7 +254,7 @@ impl Node {
 
     /// Runs a netctl command line (split at blanks) to its end, whatever its exit code.
     pub fn try_netctl(&self, line: &str) -> Result<Output> {
-        let mut command = Command::new(bin("netctl")?);
+        let mut command = Command::new(self.master_version.program("netctl")?);
         command.args(line.split_whitespace());
         self.host.output_of(command)
     }

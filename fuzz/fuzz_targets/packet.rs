@@ -19,7 +19,8 @@ const OTHER: Packet = Packet {
     indivisible: true,
     hop_limit: u8::MAX,
     flags: u8::MAX,
-    unused: [u8::MAX; 3],
+    turned: true,
+    unused: [u8::MAX; 2],
     ..Packet::NONE
 };
 

@@ -1,7 +1,7 @@
 # Thin on purpose: what each target does is in crates/xtask, a file for each.
 XTASK := cargo run --quiet --package xtask --
 
-.PHONY: demo up down plugin setup test test-all test-kernels schemathesis fuzz sim bench fmt lint install uninstall
+.PHONY: demo up down plugin setup test test-all test-kernels schemathesis fuzz sim bench bench-hosts fmt lint install uninstall
 
 ## the tutorial, step by step, on this machine
 demo:
@@ -45,8 +45,15 @@ fuzz:
 sim:
 	cargo run --release --quiet --package contiv-simulation -- $(SIM)
 
+## Contiv beside its alternatives, 20 minutes on a machine that is quiet; writes benches/REPORT.md.
+## `make bench BENCH="--quick"` shows that all of it runs, `BENCH=--help` what else there is
 bench: setup
-	cargo run --release --quiet --package contiv-bench
+	cargo run --release --quiet --package contiv-bench -- $(BENCH)
+
+## a netmaster and a thousand simulated hosts; writes benches/HOSTS.md
+bench-hosts:
+	cargo build --release --quiet --package netmaster
+	cargo run --release --quiet --package contiv-bench --bin contiv-bench-hosts -- $(BENCH)
 
 fmt:
 	cargo fmt --all

@@ -3,7 +3,7 @@
 //! Three real members in a namespace; masters are ledgers in this process, each with a store of
 //! its own. 64 clients each ask for one address after the other, on one network and on 64. What
 //! they are held to is the rate at which 64 clients of the same etcd commit a plain transaction
-//! of one comparison and one write. Contenders take turns, and figures are medians of the rounds.
+//! of one comparison and one write.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,11 @@ use contiv_testbed::{Etcd, Netns};
 use etcd_client::{Client, Compare, CompareOp, Txn, TxnOp};
 use netmaster::Ledger;
 
+use crate::plan::Plan;
+use crate::section::{Line, Section};
 use crate::stats::median;
+use crate::suite::Bar;
+use crate::{progress, turns};
 
 const CLIENTS: usize = 64;
 
@@ -64,51 +68,96 @@ struct Turn {
     conflicts: f64,
 }
 
-/// Measures all loads in turns and prints what they came to.
-pub(crate) fn run(rounds: usize, time: Duration) -> Result<()> {
-    let netns = Netns::new()?;
-    let etcd = Etcd::start(&netns, 3)?;
-    netns.enter(|| -> Result<()> {
-        let runtime = tokio::runtime::Runtime::new()?;
-        let mut turns = [const { Vec::new() }; LOADS.len()];
-        for round in 0..rounds {
-            for (load, turns) in LOADS.iter().zip(&mut turns) {
-                let prefix =
-                    format!("{round}-{load:?}").replace(|c: char| !c.is_alphanumeric(), "");
-                turns.push(runtime.block_on(turn(&etcd, *load, &prefix, time))?);
+impl Load {
+    fn title(self) -> String {
+        match self {
+            Load::Plain => "plain transactions".to_owned(),
+            Load::Masters { masters, networks } => {
+                let count = |count, word| match count {
+                    1 => format!("1 {word}"),
+                    _ => format!("{count} {word}s"),
+                };
+                format!(
+                    "{}, {}",
+                    count(masters, "master"),
+                    count(networks, "network")
+                )
             }
         }
-        print(&turns);
-        Ok(())
-    })?
+    }
+
+    /// What one network and what many are held to: addresses a second, and a part of the plain rate.
+    fn bars(self) -> [Option<Bar>; 2] {
+        match self {
+            Load::Plain => [None, None],
+            Load::Masters { networks: 1, .. } => [Some(Bar::AtLeast(ONE_NETWORK)), None],
+            Load::Masters { .. } => [None, Some(Bar::AtLeast(MANY_NETWORKS))],
+        }
+    }
 }
 
-fn print(turns: &[Vec<Turn>]) {
-    let of = |turns: &[Turn], figure: fn(&Turn) -> f64| {
-        let figures: Vec<f64> = turns.iter().map(figure).collect();
-        median(&figures)
+/// Measures all loads in turns.
+pub(crate) fn run(plan: &Plan) -> Result<Section> {
+    let time = match plan.is_quick() {
+        true => Duration::from_secs(1),
+        false => Duration::from_secs(2),
     };
-    let plain = of(&turns[0], |turn| turn.rate);
-    println!("load | a second | of plain | batch | conflicts per commit | bar");
-    for (load, turns) in LOADS.iter().zip(turns) {
-        let rate = of(turns, |turn| turn.rate);
-        let (name, bar) = match load {
-            Load::Plain => ("plain transactions".to_owned(), String::new()),
-            Load::Masters { masters, networks } => {
-                let bar = match networks {
-                    1 => format!("{ONE_NETWORK:.0} a second"),
-                    _ => format!("{MANY_NETWORKS} of plain"),
-                };
-                (format!("masters {masters}, networks {networks}"), bar)
+    let netns = Netns::new()?;
+    let etcd = Etcd::start(&netns, 3)?;
+    let turns = netns.enter(|| -> Result<Vec<Vec<Turn>>> {
+        let runtime = tokio::runtime::Runtime::new()?;
+        let mut all = vec![Vec::new(); LOADS.len()];
+        for round in 0..plan.rounds {
+            progress::round("addresses", round, plan.rounds);
+            let turns = turns::round(round, 1, LOADS.len(), |index| {
+                let load = LOADS[index];
+                let prefix =
+                    format!("{round}-{load:?}").replace(|c: char| !c.is_alphanumeric(), "");
+                runtime.block_on(turn(&etcd, load, &prefix, time))
+            })?;
+            for (all, turns) in all.iter_mut().zip(turns) {
+                all.extend(turns);
             }
+        }
+        Ok(all)
+    })??;
+    Ok(section(&turns))
+}
+
+fn section(turns: &[Vec<Turn>]) -> Section {
+    let mut section = Section::new(
+        "Addresses on etcd",
+        "Addresses committed a second by 64 clients, on three members of etcd and by masters that \
+         each have a store of their own there, beside plain transactions of one comparison and one \
+         write by 64 clients of the same etcd. Members, masters and clients share the processors. \
+         Addresses that are asked for at once share a transaction of theirs.",
+    );
+    let lines = |bar: usize| -> Vec<Line> {
+        let line = |(load, turns): (&Load, &Vec<Turn>)| {
+            let mut line = Line::new(load.title(), load.bars()[bar]);
+            for turn in turns {
+                line.figures.push(turn.rate);
+            }
+            line
         };
-        println!(
-            "{name} | {rate:.0} | {:.2} | {:.1} | {:.3} | {bar}",
-            rate / plain,
-            of(turns, |turn| turn.batch),
-            of(turns, |turn| turn.conflicts),
-        );
+        LOADS.iter().zip(turns).map(line).collect()
+    };
+    section.list("a second", "/s", &lines(0));
+    section.compare("a second, beside plain transactions", "/s", &lines(1));
+    section
+        .body
+        .push_str("| | addresses a transaction | conflicts an address |\n| --- | --: | --: |\n");
+    for (load, turns) in LOADS.iter().zip(turns).skip(1) {
+        let of = |figure: fn(&Turn) -> f64| {
+            let figures: Vec<f64> = turns.iter().map(figure).collect();
+            median(&figures)
+        };
+        let (batch, conflicts) = (of(|turn| turn.batch), of(|turn| turn.conflicts));
+        let row = format!("| {} | {batch:.1} | {conflicts:.3} |\n", load.title());
+        section.body.push_str(&row);
     }
+    section.body.push('\n');
+    section
 }
 
 async fn turn(etcd: &Etcd, load: Load, prefix: &str, time: Duration) -> Result<Turn> {

@@ -55,7 +55,8 @@ pub(crate) fn resident_mib(daemon: &Daemon) -> Result<f64> {
     Ok(kib as f64 / 1024.0)
 }
 
-fn answers(stack: &Stack) -> bool {
+/// Whether the agent answers the engine, and follows its master.
+pub(crate) fn answers(stack: &Stack) -> bool {
     let limit = Duration::from_secs(2);
     let socket = stack.host.path(SOCKET);
     let activate = unix_request(&socket, "POST", "/Plugin.Activate", None, limit);

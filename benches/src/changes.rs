@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use contiv_policy::{HostTables, TenantPolicy};
 
+use crate::plan::Plan;
 use crate::rules::{GROUP, Size, around, one_port};
 use crate::section::{Line, Section};
 use crate::site::{Site, Took};
@@ -16,7 +17,8 @@ const WIDE: u32 = 3;
 
 const RULES: usize = 10_000;
 
-pub(crate) fn run(rounds: usize) -> Result<Section> {
+pub(crate) fn run(plan: &Plan) -> Result<Section> {
+    let rounds = plan.rounds;
     let mut section = Section::new(
         "Changes of large policies",
         "Milliseconds through the data plane of a host, from a policy as plain values: compiled, \

@@ -7,15 +7,16 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use contiv_testbed::Netns;
 
 use crate::load::{Ends, Load};
+use crate::plan::Plan;
 use crate::rules::{Size, place};
 use crate::section::{Line, Section};
 use crate::site::Site;
+use crate::{progress, turns};
 
 const COUNTS: [usize; 4] = [1, 100, 1_000, 10_000];
 
@@ -36,7 +37,7 @@ struct Path {
     router: Netns,
 }
 
-pub(crate) fn run(rounds: usize, time: Duration) -> Result<Section> {
+pub(crate) fn run(plan: &Plan) -> Result<Section> {
     let mut section = Section::new(
         "Beside nftables and iptables, by the number of rules",
         "The same rules in each: single ports of subnets, a deny that none of the packets meets, and \
@@ -64,28 +65,29 @@ pub(crate) fn run(rounds: usize, time: Duration) -> Result<Section> {
         }
         contenders.push((name, all));
     }
+    let all: Vec<(String, &Ends)> = contenders
+        .iter()
+        .flat_map(|(name, paths)| {
+            let title = |count| format!("{name}, {}", Size::Rules(count).title());
+            COUNTS.map(title).into_iter().zip(paths)
+        })
+        .collect();
     for (load, what) in LOADS {
-        let mut lines: Vec<Vec<Line>> = contenders
-            .iter()
-            .map(|(name, _)| {
-                let title = |count| format!("{name}, {}", Size::Rules(count).title());
-                COUNTS.map(|count| Line::new(title(count), None)).to_vec()
-            })
-            .collect();
+        let mut lines: Vec<Line> = all.iter().map(|(name, _)| Line::new(name, None)).collect();
+        progress::say(what);
         // A round that does not count: neighbours are learnt in it.
-        for round in 0..=rounds {
-            for (contender, (_, paths)) in contenders.iter().enumerate() {
-                for turn in 0..paths.len() {
-                    let index = (round + turn) % paths.len();
-                    let figure = load.run(&paths[index], time)?;
-                    if round > 0 {
-                        lines[contender][index].figures.push(figure);
-                    }
-                }
+        for round in 0..=plan.rounds {
+            let laps = plan.laps.div_ceil(3);
+            let turns = turns::round(round, laps, all.len(), |index| {
+                load.run(all[index].1, plan.time)
+                    .with_context(|| all[index].0.clone())
+            })?;
+            for (line, laps) in lines.iter_mut().zip(turns).filter(|_| round > 0) {
+                line.figures.push_laps(laps);
             }
         }
-        for lines in lines {
-            section.compare(&format!("{what}, {}", lines[0].name), load.unit(), &lines);
+        for lines in lines.chunks(COUNTS.len()) {
+            section.compare(&format!("{what}, {}", lines[0].name), load.unit(), lines);
         }
     }
     drop((site, routers));

@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// How often a waiting server looks whether the load is over.
-const LOOK_MS: i64 = 50;
+const LOOK_MS: i64 = 5;
 
 /// One way of loading a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +52,16 @@ impl Load {
             Load::RoundTrip => 7002,
             Load::Connect => 7003,
             Load::Datagram => 7004,
+        }
+    }
+
+    /// The heading in the report.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Load::Stream => "TCP stream",
+            Load::RoundTrip => "TCP round trip",
+            Load::Connect => "TCP connections",
+            Load::Datagram => "UDP, 64 bytes",
         }
     }
 

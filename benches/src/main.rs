@@ -16,11 +16,16 @@ mod load;
 mod machine;
 mod metrics;
 mod neighbour;
+mod overlay;
 mod packets;
+mod parts;
 mod path;
+mod plan;
 mod policy;
 mod programs;
+mod progress;
 mod readings;
+mod remotes;
 mod report;
 mod rules;
 mod run;
@@ -29,42 +34,60 @@ mod site;
 mod start;
 mod stats;
 mod suite;
+mod turns;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Compares Contiv with a veth pair, a bridge and Docker's own networks, alternating, and writes a
-/// report.
+use plan::{Part, Plan};
+
+/// Compares Contiv with its alternatives on this machine, and writes a report
+///
+/// All contenders take turns in one run, in namespaces of their own; nothing of the machine's own
+/// network is touched. All of it takes about 20 minutes on two processors that have nothing else to
+/// do, which is what figures need. Root is needed, and what `make setup` installs.
 #[derive(Debug, Parser)]
-#[command(name = "contiv-bench")]
+#[command(
+    name = "contiv-bench",
+    after_long_help = "How figures come about stands at the head of the report. All that was read goes to \
+                       target/bench/readings.json, lap by lap.\n\n\
+                       A netmaster and a thousand simulated hosts: `make bench-hosts`."
+)]
 struct Cli {
-    /// How often every contender has its turn
+    /// How many rounds are measured, over which intervals are drawn; `packets` takes twice as many
+    ///
+    /// Less than ten say little: intervals are of the rounds.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
 
-    /// One short round, to see that everything runs; its report stays in the target directory
-    #[arg(long)]
+    /// Little of everything, to see that it runs; the report stays in the target directory
+    ///
+    /// One round of one lap, three container starts, and short turns. Three minutes.
+    #[arg(long, conflicts_with = "rounds")]
     quick: bool,
 
-    /// Only the paths that need no engine and no Contiv; figures go to the terminal
+    /// Only a veth pair beside a bridge, which need no engine and no Contiv; figures go to the terminal
     #[arg(long)]
     bare: bool,
 
-    /// Build nothing: use Contiv's programs as they are
+    /// Build nothing: use netmaster, netplugin and netctl as they lie beside this program
     #[arg(long)]
     no_build: bool,
 
-    /// Measure only these; the report stays in the target directory
+    /// Measure only these, one after the other; the report stays in the target directory
     #[arg(value_enum, value_name = "PART")]
-    parts: Vec<run::Part>,
+    parts: Vec<Part>,
 
     /// The same as naming one part
     #[arg(long, value_enum)]
-    only: Option<run::Part>,
+    only: Option<Part>,
 
-    /// Where the report goes [default: benches/REPORT.md, when all of it was measured in full]
+    /// Where the report goes [default: benches/REPORT.md when all of it was measured in full, else
+    /// target/bench/REPORT.md]
+    ///
+    /// What stands in it below "Causes of shortfalls", which is written by hand, is kept.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
@@ -72,18 +95,11 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut plan = if cli.quick {
-        run::Plan::quick()
+        Plan::quick()
     } else {
-        run::Plan::full(cli.rounds.into())
+        Plan::full(cli.rounds.into())
     };
-    let parts: Vec<run::Part> = cli.parts.iter().copied().chain(cli.only).collect();
-    if parts == [run::Part::Addresses] {
-        let (rounds, time) = match cli.quick {
-            true => (1, std::time::Duration::from_secs(2)),
-            false => (cli.rounds.into(), std::time::Duration::from_secs(5)),
-        };
-        return ended(addresses::run(rounds, time));
-    }
+    let parts: Vec<Part> = cli.parts.iter().copied().chain(cli.only).collect();
     if !parts.is_empty() {
         plan.restrict(&parts);
     }
@@ -104,7 +120,7 @@ fn ended(done: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-fn whole(cli: &Cli, plan: &run::Plan) -> anyhow::Result<()> {
+fn whole(cli: &Cli, plan: &Plan) -> anyhow::Result<()> {
     if !cli.no_build {
         programs::build()?;
     }

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 
 use crate::load::Load;
+use crate::plan::Plan;
 use crate::rules::{Size, one_port};
 use crate::section::{Line, Section};
 use crate::site::Site;
 use crate::suite::Bar;
+use crate::{progress, turns};
 
 /// The tenant that is measured, and the one that keeps changing.
 const QUIET: u32 = 2;
@@ -18,6 +20,9 @@ const BUSY: u32 = 3;
 
 /// Changes of policy a second; every other one comes with an endpoint that comes or goes.
 const CHANGES: u32 = 100;
+
+/// Long enough for very many changes in a turn.
+const TURN: Duration = Duration::from_millis(250);
 
 const LOADS: [(Load, &str, Bar); 2] = [
     (Load::Stream, "one stream", Bar::AtLeast(0.95)),
@@ -28,58 +33,66 @@ const LOADS: [(Load, &str, Bar); 2] = [
     ),
 ];
 
-pub(crate) fn run(rounds: usize, time: Duration) -> Result<Section> {
+pub(crate) fn run(plan: &Plan) -> Result<Section> {
     let mut section = Section::new(
         "Beside a tenant that keeps changing",
         "A tenant with 100 rules, alone and while another one on the same host changes a rule 100 \
-         times a second and 50 endpoints a second come and go, both through the data plane; turns \
-         alternate. On two processors, what the changes themselves compute is taken from the loads.",
+         times a second and 50 endpoints a second come and go, both through the data plane. Loads \
+         and changes share two processors: what changes compute is taken from the loads, wherever \
+         it is done. So the same changes are also made on another host of this machine, whose \
+         tables, links and programs are its own: against that, what is left is what one tenant does \
+         to another one.",
     );
-    let mut site = Site::new()?;
+    let (mut site, mut other) = (Site::new()?, Site::new()?);
     site.tenant(QUIET, Size::Rules(100).policy())?;
-    site.tenant(BUSY, Size::Rules(100).policy())?;
+    for site in [&mut site, &mut other] {
+        site.tenant(BUSY, Size::Rules(100).policy())?;
+    }
     let ends = site.ends(QUIET)?;
-    let (mut changes, mut endpoints, mut spent) = (0, 0, Duration::ZERO);
+    let (mut done, mut spent) = ([0; 2], Duration::ZERO);
     for (load, what, bar) in LOADS {
         let mut lines = [
             Line::new("alone", None),
             Line::new("beside changes", Some(bar)),
+            Line::new("beside changes on another host", None),
         ];
-        for round in 0..=rounds {
-            let mut figures = [0.0; 2];
-            for turn in 0..2 {
-                let index = (round + turn) % 2;
-                figures[index] = match index {
-                    0 => load.run(&ends, time)?,
-                    _ => {
-                        let begin = Instant::now();
-                        let (figure, done) = beside(&mut site, || load.run(&ends, time))?;
-                        spent += begin.elapsed();
-                        changes += done.0;
-                        endpoints += done.1;
-                        figure
-                    }
+        progress::say(what);
+        for round in 0..=plan.rounds {
+            let laps = plan.laps.div_ceil(3);
+            let turns = turns::round(round, laps, lines.len(), |index| {
+                let busy = match index {
+                    0 => return load.run(&ends, TURN),
+                    1 => &mut site,
+                    _ => &mut other,
                 };
-            }
-            if round > 0 {
-                lines[0].figures.push(figures[0]);
-                lines[1].figures.push(figures[1]);
+                let begin = Instant::now();
+                let (figure, made) = beside(busy, || load.run(&ends, TURN))?;
+                spent += begin.elapsed();
+                done = [0, 1].map(|what| done[what] + made[what]);
+                Ok(figure)
+            })?;
+            for (line, laps) in lines.iter_mut().zip(turns).filter(|_| round > 0) {
+                line.figures.push_laps(laps);
             }
         }
         section.compare(what, load.unit(), &lines);
+        let [_, beside, elsewhere] = lines;
+        section.compare(
+            &format!("{what}, by where"),
+            load.unit(),
+            &[elsewhere, beside],
+        );
     }
-    let rate = |count: u32| f64::from(count) / spent.as_secs_f64();
+    let [changes, endpoints] = done.map(|count| f64::from(count) / spent.as_secs_f64());
     section.body.push_str(&format!(
-        "Reached meanwhile: {:.0} changes of policy and {:.0} endpoints a second.\n\n",
-        rate(changes),
-        rate(endpoints)
+        "Reached meanwhile: {changes:.0} changes of policy and {endpoints:.0} endpoints a second.\n\n",
     ));
     Ok(section)
 }
 
 /// Runs a load while the busy tenant changes; answers with how many changes and endpoints there
 /// were.
-fn beside(site: &mut Site, load: impl FnOnce() -> Result<f64> + Send) -> Result<(f64, (u32, u32))> {
+fn beside(site: &mut Site, load: impl FnOnce() -> Result<f64> + Send) -> Result<(f64, [u32; 2])> {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let loaded = scope.spawn(|| {
@@ -93,7 +106,7 @@ fn beside(site: &mut Site, load: impl FnOnce() -> Result<f64> + Send) -> Result<
     })
 }
 
-fn churn(site: &mut Site, over: &AtomicBool) -> Result<(u32, u32)> {
+fn churn(site: &mut Site, over: &AtomicBool) -> Result<[u32; 2]> {
     let begin = Instant::now();
     let (mut changes, mut endpoints) = (0_u32, 0);
     let mut guest: Option<String> = None;
@@ -124,5 +137,5 @@ fn churn(site: &mut Site, over: &AtomicBool) -> Result<(u32, u32)> {
     if let Some(id) = guest {
         site.goes(&id)?;
     }
-    Ok((changes, endpoints))
+    Ok([changes, endpoints])
 }

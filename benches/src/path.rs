@@ -1,7 +1,7 @@
 //! The ways between two ends that are compared.
 
 use anyhow::{Context, Result};
-use contiv_testbed::{Engine, Netns};
+use contiv_testbed::{Engine, Host, Netns, World};
 
 use crate::load::Ends;
 
@@ -39,6 +39,33 @@ pub(crate) fn bridge() -> Result<Bridge> {
 pub(crate) struct Bridge {
     pub(crate) ends: Ends,
     _middle: Netns,
+}
+
+/// ```text
+/// client 198.51.100.11 ── eth0 ── bridge ── eth0 ── 198.51.100.12 server
+/// ```
+pub(crate) fn underlay() -> Result<Underlay> {
+    let (world, hosts) = (World::new()?, [Host::new("bare")?, Host::new("bare")?]);
+    world.attach(&hosts[0])?;
+    let target = world.attach(&hosts[1])?.into();
+    let ends = Ends {
+        client: hosts[0].netns()?,
+        server: hosts[1].netns()?,
+        target,
+    };
+    Ok(Underlay {
+        ends,
+        _hosts: hosts,
+        _world: world,
+    })
+}
+
+/// Two hosts as they are, and what joins them.
+#[derive(Debug)]
+pub(crate) struct Underlay {
+    pub(crate) ends: Ends,
+    _hosts: [Host; 2],
+    _world: World,
 }
 
 /// Two containers, `NAME-client` and `NAME-server`, on a Docker network.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::metrics::Calls;
 use crate::section::Section;
-use crate::stats::Ratio;
+use crate::stats::{Figures, Ratio};
 use crate::suite::{Contender, Suite};
 
 /// The figures of one run, in the order of the rounds.
@@ -16,8 +16,8 @@ pub(crate) struct Readings {
     pub(crate) machine: Vec<(&'static str, String)>,
     /// How often every contender had its turn.
     pub(crate) rounds: usize,
-    /// One figure a round.
-    pub(crate) figures: BTreeMap<(Suite, Contender), Vec<f64>>,
+    /// Who took part in what.
+    pub(crate) figures: BTreeMap<(Suite, Contender), Figures>,
     /// Milliseconds of netplugin's handlers, one figure for each start of a container.
     pub(crate) handlers: Vec<f64>,
     /// Where the handlers' time went, over all starts.
@@ -33,26 +33,22 @@ pub(crate) struct Readings {
 }
 
 impl Readings {
-    /// Notes one figure.
-    pub(crate) fn note(&mut self, suite: Suite, contender: Contender, figure: f64) {
+    /// Notes a round.
+    pub(crate) fn note(&mut self, suite: Suite, contender: Contender, laps: Vec<f64>) {
         self.figures
             .entry((suite, contender))
             .or_default()
-            .push(figure);
+            .push_laps(laps);
     }
 
-    /// The figures of one contender.
-    pub(crate) fn of(&self, suite: Suite, contender: Contender) -> &[f64] {
-        self.figures
-            .get(&(suite, contender))
-            .map_or(&[], Vec::as_slice)
+    /// The figures of one contender, if it took part.
+    pub(crate) fn of(&self, suite: Suite, contender: Contender) -> Option<&Figures> {
+        self.figures.get(&(suite, contender))
     }
 
-    /// The ratio of a contender to the suite's measure, if both were read.
-    pub(crate) fn ratio(&self, suite: Suite, contender: Contender) -> Option<Ratio> {
-        let measure = self.of(suite, suite.contenders()[0]);
-        let figures = self.of(suite, contender);
-        (!measure.is_empty() && !figures.is_empty()).then(|| Ratio::of(figures, measure))
+    /// The ratio of a contender to another one, if both were read.
+    pub(crate) fn ratio(&self, suite: Suite, ours: Contender, theirs: Contender) -> Option<Ratio> {
+        Some(Ratio::of(self.of(suite, ours)?, self.of(suite, theirs)?))
     }
 
     /// All of it, for other programs.
@@ -62,7 +58,7 @@ impl Readings {
             suites
                 .entry(suite.title())
                 .or_insert_with(|| json!({ "unit": suite.unit(), "figures": {} }))["figures"]
-                [contender.title()] = json!(figures);
+                [contender.title()] = json!(figures.laps());
         }
         let calls: serde_json::Map<_, _> = self
             .calls

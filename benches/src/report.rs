@@ -8,11 +8,27 @@ use anyhow::{Context, Result};
 
 use crate::programs::{OPTIMISED, root, target};
 use crate::readings::Readings;
-use crate::stats::{Ratio, median, quantile};
+use crate::section::spread;
+use crate::stats::{median, quantile};
 use crate::suite::{Bar, Contender, Suite};
 
 /// What stands below this heading is kept when the report is written anew.
 const CAUSES: &str = "## Causes of shortfalls";
+
+/// How figures come about.
+const HOW: &str = "\
+    Contenders take turns. In a *lap* each of them has one short turn, in an order drawn by lot, and a \
+    round is many laps (one where nothing else is said); a round's figure is the median of its laps. \
+    What slows the machine for longer than a lap meets both sides of a ratio: so it is taken within \
+    each lap, a round's is the median of its laps', and the one that bars are held to is the median of \
+    all rounds', with its 95 % bootstrap interval over the rounds. It holds when the interval includes \
+    the bar, or where it says *upper end*, when all of the interval does. Beside it stands the ratio of \
+    the two medians over all rounds, which is not paired. No round, lap or turn is left out but those \
+    that warm up, and all are in `readings.json`. Absolute figures are this machine's alone.\n\n\
+    One netmaster and a thousand hosts are measured by `make bench-hosts`, see [HOSTS.md](HOSTS.md).\n\n\
+    Client and server of a load are threads in the namespaces of the two ends, on a processor of their \
+    own each. Ours is a group with connection tracking and 100 or 1,000 rules, which deny what they do \
+    not name, both ways.";
 
 /// Where a report goes when nobody says otherwise.
 pub(crate) fn place(complete: bool) -> PathBuf {
@@ -61,16 +77,11 @@ fn whole(readings: &Readings, causes: Option<&str>) -> String {
     let _ = write!(
         out,
         "| rounds | {} |\n\n\
-         All contenders take turns, and who is first changes; a round's figure is the median of its \
-         turns. Client and server are \
-         threads in the namespaces of the two ends, on a processor of their own each. Ours is a \
-         group with connection tracking and 100 or 1,000 rules, which deny what they do not name, both \
-         ways. A ratio is one of medians over the rounds, with its 95 % bootstrap interval; it \
-         holds when the interval includes the bar. Absolute figures are this machine's alone.\n\n",
+         {HOW}\n\n",
         readings.rounds
     );
     out.push_str(&tables(readings));
-    if !readings.handlers.is_empty() {
+    if !readings.ready_first.is_empty() {
         out.push_str(&agent(readings));
     }
     for section in &readings.sections {
@@ -89,7 +100,7 @@ pub(crate) fn tables(readings: &Readings) -> String {
     let mut out = String::new();
     for suite in Suite::ALL {
         let contenders = suite.contenders();
-        if readings.of(suite, contenders[0]).is_empty() {
+        if readings.of(suite, contenders[0]).is_none() {
             continue;
         }
         let measure = contenders[0].title();
@@ -97,8 +108,8 @@ pub(crate) fn tables(readings: &Readings) -> String {
         let _ = write!(
             out,
             "## {title}\n\n{meaning}.\n\n\
-             | contender | median, {unit} | lowest – highest | ratio to the {measure} | bar | |\n\
-             | --- | --: | --: | --: | --- | --- |\n"
+             | contender | median, {unit} | lowest – highest | of medians | ratio to the {measure} | bar | |\n\
+             | --- | --: | --: | --: | --: | --- | --- |\n"
         );
         for contender in contenders {
             row(&mut out, readings, suite, *contender);
@@ -110,46 +121,34 @@ pub(crate) fn tables(readings: &Readings) -> String {
 }
 
 fn row(out: &mut String, readings: &Readings, suite: Suite, contender: Contender) {
-    let figures = readings.of(suite, contender);
-    let Some(ratio) = readings.ratio(suite, contender) else {
+    let measure = suite.contenders()[0];
+    let (Some(figures), Some(ratio)) = (
+        readings.of(suite, contender),
+        readings.ratio(suite, contender, measure),
+    ) else {
         return;
     };
-    let (low, high) = (quantile(figures, 0.0), quantile(figures, 1.0));
-    let ratio_text = format!("{:.3} [{:.3}, {:.3}]", ratio.value, ratio.low, ratio.high);
-    let (ratio_text, bar, met) = match contender {
-        _ if contender == suite.contenders()[0] => ("1".to_owned(), String::new(), ""),
+    let (ratio, bar, met) = match contender {
+        _ if contender == measure => ("1 | 1".to_owned(), String::new(), ""),
         Contender::Contiv | Contender::ContivThousand => {
-            let bar = suite.bar();
-            (
-                ratio_text,
-                bar.to_string(),
-                word(bar.met(ratio.low, ratio.high)),
-            )
+            let (bar, met) = (suite.bar(), suite.bar().met(ratio.low, ratio.high));
+            (ratio.to_string(), bar.to_string(), word(met))
         }
-        _ => (ratio_text, String::new(), ""),
+        _ => (ratio.to_string(), String::new(), ""),
     };
-    let _ = writeln!(
-        out,
-        "| {} | {} | {} – {} | {ratio_text} | {bar} | {met} |",
-        contender.title(),
-        figure(median(figures)),
-        figure(low),
-        figure(high),
-    );
+    let (title, spread) = (contender.title(), spread(figures));
+    let _ = writeln!(out, "| {title} | {spread} | {ratio} | {bar} | {met} |");
 }
 
 /// What is held to Docker's default bridge as well.
 fn to_docker(out: &mut String, readings: &Readings, suite: Suite) {
-    let theirs = readings.of(suite, Contender::DockerBridge);
-    let Some(bar) = suite.bar_to_docker().filter(|_| !theirs.is_empty()) else {
+    let Some(bar) = suite.bar_to_docker() else {
         return;
     };
     for contender in [Contender::Contiv, Contender::ContivThousand] {
-        let ours = readings.of(suite, contender);
-        if ours.is_empty() {
+        let Some(ratio) = readings.ratio(suite, contender, Contender::DockerBridge) else {
             continue;
-        }
-        let ratio = Ratio::of(ours, theirs);
+        };
         let _ = writeln!(
             out,
             "{} to {}: {:.3} [{:.3}, {:.3}], {bar}: {}.\n",
@@ -166,13 +165,7 @@ fn to_docker(out: &mut String, readings: &Readings, suite: Suite) {
 /// netplugin's own time, memory and readiness.
 fn agent(readings: &Readings) -> String {
     let handlers = &readings.handlers;
-    let lines = [
-        ("handlers of one start, median, ms", median(handlers), 10.0),
-        (
-            "handlers of one start, 99th percentile, ms",
-            quantile(handlers, 0.99),
-            25.0,
-        ),
+    let mut lines = vec![
         (
             "resident memory after all loads, MiB",
             readings.resident_mib,
@@ -189,12 +182,23 @@ fn agent(readings: &Readings) -> String {
             300.0,
         ),
     ];
+    if !handlers.is_empty() {
+        let most = quantile(handlers, 0.99);
+        lines.extend([
+            ("handlers of one start, median, ms", median(handlers), 10.0),
+            ("handlers of one start, 99th percentile, ms", most, 25.0),
+        ]);
+    }
     let mut out =
         String::from("## netplugin\n\n| figure | value | bar | |\n| --- | --: | --- | --- |\n");
     for (what, value, limit) in lines {
         let bar = Bar::AtMost(limit);
         let met = word(bar.met(value, value));
         let _ = writeln!(out, "| {what} | {} | {bar} | {met} |", figure(value));
+    }
+    if handlers.is_empty() {
+        out.push('\n');
+        return out;
     }
     let starts = handlers.len() as f64;
     let _ = write!(

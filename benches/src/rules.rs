@@ -17,16 +17,22 @@ const POLICY: &str = "bench";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Size {
     Rules(usize),
+    /// The least that asks for all that larger ones ask for.
+    OfEachKind,
     /// So many prefixes, in a hundred rules.
     Prefixes(usize),
 }
 
 impl Size {
+    /// Group and any peer, in and out, and a port of a subnet in and out.
+    pub(crate) const OF_EACH_KIND: usize = 6;
+
     pub(crate) fn title(self) -> String {
         match self {
             Size::Rules(0) => "no rules".to_owned(),
             Size::Rules(1) => "1 rule".to_owned(),
             Size::Rules(count) => format!("{} rules", thousands(count)),
+            Size::OfEachKind => format!("{} rules, one of each kind", Size::OF_EACH_KIND),
             Size::Prefixes(count) => format!("{} CIDRs", thousands(count)),
         }
     }
@@ -45,6 +51,7 @@ impl Size {
                 rules.extend(basis.into_iter().take(count - 1));
                 rules.extend((4..count).map(|number| one_port(number as u32)));
             }
+            Size::OfEachKind => return Size::Rules(Size::OF_EACH_KIND).policy(),
             Size::Prefixes(count) => {
                 rules.extend([within(16, Direction::In), within(17, Direction::Out)]);
                 let each = count / 100;
@@ -136,7 +143,14 @@ fn prefix(base: Ipv4Addr, bits: u32) -> AddressRange {
 
 #[cfg(test)]
 mod tests {
-    use contiv_policy::compile;
+    use std::cell::Cell;
+
+    use contiv_datapath_abi::mapped;
+    use contiv_datapath_abi::policy::{
+        Decision, DecisionKey, PeerKey, PolicyTables, Query, RuleSet, Sides, Subject, SubjectKey,
+        evaluate,
+    };
+    use contiv_policy::{Rows, compile};
 
     use super::*;
 
@@ -155,5 +169,71 @@ mod tests {
             .sum();
         assert_eq!(all, 100_000);
         compile(&policy).unwrap();
+    }
+
+    /// Counts what is asked.
+    struct Counted<'a>(&'a Rows, Cell<usize>);
+
+    impl<'a> Counted<'a> {
+        fn rows(&self) -> &'a Rows {
+            self.1.set(self.1.get() + 1);
+            self.0
+        }
+    }
+
+    impl PolicyTables for Counted<'_> {
+        fn subject(&self, key: &SubjectKey) -> Option<&Sides<Subject>> {
+            self.rows().subject(key)
+        }
+
+        fn own_address(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<RuleSet>> {
+            self.rows().own_address(set, scope, address)
+        }
+
+        fn peer_group(&self, key: &PeerKey) -> Option<&Sides<u32>> {
+            self.rows().peer_group(key)
+        }
+
+        fn peer_prefix(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<u32>> {
+            self.rows().peer_prefix(set, scope, address)
+        }
+
+        fn decision(&self, key: &DecisionKey) -> Option<&Sides<Decision>> {
+            self.rows().decision(key)
+        }
+    }
+
+    /// Look-ups of a datagram between the two ends, at the sender and at the receiver.
+    fn asked(size: Size) -> [usize; 2] {
+        let build = compile(&size.policy()).unwrap();
+        let ends = [mapped([10, 1, 1, 1]), mapped([10, 1, 1, 2])];
+        [Direction::Out, Direction::In].map(|direction| {
+            let [peer, own] = match direction {
+                Direction::In => ends,
+                Direction::Out => [ends[1], ends[0]],
+            };
+            let query = Query {
+                root: build.root,
+                subject_group: GROUP,
+                peer_group: GROUP,
+                own_address: own,
+                peer_address: peer,
+                direction,
+                protocol: 17,
+                port: 53,
+            };
+            let counted = Counted(&build.write, Cell::new(0));
+            evaluate(&counted, &query);
+            counted.1.get()
+        })
+    }
+
+    #[test]
+    fn rules_of_the_same_kinds_ask_for_the_same_however_many_they_are() {
+        let few = asked(Size::OfEachKind);
+        for count in [100, 1_000, 10_000] {
+            assert_eq!(asked(Size::Rules(count)), few, "{count}");
+        }
+        assert!(asked(Size::Rules(1)) < few, "{few:?}");
     }
 }

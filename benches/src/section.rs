@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::report::figure;
-use crate::stats::{Ratio, median, quantile};
+use crate::stats::{Figures, Ratio, median, quantile};
 use crate::suite::Bar;
 
 /// Heading, words and tables, and the figures behind them.
@@ -14,13 +14,15 @@ pub(crate) struct Section {
     pub(crate) title: &'static str,
     pub(crate) body: String,
     pub(crate) raw: Value,
+    /// Why there are none.
+    pub(crate) error: Option<String>,
 }
 
-/// A contender's figures, one a round, and the bar for their ratio to the first one's.
+/// A contender's figures, and the bar for their ratio to the first one's.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) name: String,
-    pub(crate) figures: Vec<f64>,
+    pub(crate) figures: Figures,
     pub(crate) bar: Option<Bar>,
 }
 
@@ -28,7 +30,7 @@ impl Line {
     pub(crate) fn new(name: impl Into<String>, bar: Option<Bar>) -> Line {
         Line {
             name: name.into(),
-            figures: Vec::new(),
+            figures: Figures::default(),
             bar,
         }
     }
@@ -40,7 +42,15 @@ impl Section {
             title,
             body: format!("{meaning}\n\n"),
             raw: json!({}),
+            error: None,
         }
+    }
+
+    /// What stands where a section should be.
+    pub(crate) fn failed(title: &'static str, error: &anyhow::Error) -> Section {
+        let mut section = Section::new(title, &format!("**Not measured**: {error:#}."));
+        section.error = Some(format!("{title}: {error:#}"));
+        section
     }
 
     /// Adds a table whose ratios are those to the first line.
@@ -48,8 +58,8 @@ impl Section {
         let Some(measure) = lines.first() else { return };
         let _ = write!(
             self.body,
-            "{what}:\n\n| | median, {unit} | lowest – highest | ratio to {} | bar | |\n\
-             | --- | --: | --: | --: | --- | --- |\n",
+            "{what}:\n\n| | median, {unit} | lowest – highest | of medians | ratio to {} | bar | |\n\
+             | --- | --: | --: | --: | --: | --- | --- |\n",
             measure.name
         );
         for line in lines {
@@ -57,16 +67,11 @@ impl Section {
             let (bar, met) = verdict(line.bar, ratio.low, ratio.high);
             let _ = writeln!(
                 self.body,
-                "| {} | {} | {} – {} | {:.3} [{:.3}, {:.3}] | {bar} | {met} |",
+                "| {} | {} | {ratio} | {bar} | {met} |",
                 line.name,
-                figure(median(&line.figures)),
-                figure(quantile(&line.figures, 0.0)),
-                figure(quantile(&line.figures, 1.0)),
-                ratio.value,
-                ratio.low,
-                ratio.high,
+                spread(&line.figures),
             );
-            self.raw[what][&line.name] = json!(line.figures);
+            self.raw[what][&line.name] = json!(line.figures.laps());
         }
         self.body.push('\n');
     }
@@ -79,17 +84,15 @@ impl Section {
              | --- | --: | --: | --- | --- |\n"
         );
         for line in lines {
-            let middle = median(&line.figures);
+            let middle = median(&line.figures.rounds());
             let (bar, met) = verdict(line.bar, middle, middle);
             let _ = writeln!(
                 self.body,
-                "| {} | {} | {} – {} | {bar} | {met} |",
+                "| {} | {} | {bar} | {met} |",
                 line.name,
-                figure(middle),
-                figure(quantile(&line.figures, 0.0)),
-                figure(quantile(&line.figures, 1.0)),
+                spread(&line.figures),
             );
-            self.raw[what][&line.name] = json!(line.figures);
+            self.raw[what][&line.name] = json!(line.figures.laps());
         }
         self.body.push('\n');
     }
@@ -97,6 +100,30 @@ impl Section {
     /// The section as it stands in the report.
     pub(crate) fn text(&self) -> String {
         format!("## {}\n\n{}", self.title, self.body)
+    }
+}
+
+/// Two cells: the median of the rounds, and the lowest and the highest of them.
+pub(crate) fn spread(figures: &Figures) -> String {
+    let rounds = figures.rounds();
+    format!(
+        "{} | {} – {}",
+        figure(median(&rounds)),
+        figure(quantile(&rounds, 0.0)),
+        figure(quantile(&rounds, 1.0)),
+    )
+}
+
+/// Two cells: the ratio of the medians, and the one that is held to bars.
+impl std::fmt::Display for Ratio {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Ratio {
+            value,
+            low,
+            high,
+            of_medians,
+        } = self;
+        write!(f, "{of_medians:.3} | {value:.3} [{low:.3}, {high:.3}]")
     }
 }
 
@@ -115,7 +142,7 @@ mod tests {
     fn ratios_are_to_the_first_line_and_say_whether_bars_are_met() {
         let mut section = Section::new("Title", "Words.");
         let line = |name: &str, value: f64, bar| Line {
-            figures: vec![value; 3],
+            figures: Figures::from([value; 3]),
             ..Line::new(name, bar)
         };
         let bar = Some(Bar::Within(1.03));
@@ -128,7 +155,7 @@ mod tests {
         let text = section.text();
         assert!(
             text.contains(
-                "| b | 102 | 102 – 102 | 1.020 [1.020, 1.020] | ≤ 1.03, upper end | met |"
+                "| b | 102 | 102 – 102 | 1.020 | 1.020 [1.020, 1.020] | ≤ 1.03, upper end | met |"
             ),
             "{text}"
         );
@@ -136,6 +163,6 @@ mod tests {
             text.contains("1.100 [1.100, 1.100] | ≤ 1.03, upper end | **not met** |"),
             "{text}"
         );
-        assert_eq!(section.raw["x"]["a"], json!([100.0, 100.0, 100.0]));
+        assert_eq!(section.raw["x"]["a"], json!([[100.0], [100.0], [100.0]]));
     }
 }

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -23,11 +24,13 @@ use crate::rules::GROUP;
 const LOOK: Duration = Duration::from_micros(20);
 
 pub(crate) struct Site {
-    _world: World,
+    _world: Arc<World>,
     host: Host,
-    netns: Netns,
+    pub(crate) netns: Netns,
+    /// On the underlay.
+    pub(crate) address: Ipv4Addr,
     plane: Plane,
-    desired: Desired,
+    pub(crate) desired: Desired,
     endpoints: u32,
 }
 
@@ -42,8 +45,13 @@ pub(crate) struct Took {
 
 impl Site {
     pub(crate) fn new() -> Result<Site> {
-        let (world, host) = (World::new()?, Host::new("bench-site")?);
-        world.attach(&host)?;
+        Site::beside(&Arc::new(World::new()?))
+    }
+
+    /// As [`new`](Self::new), on an underlay that may have other hosts.
+    pub(crate) fn beside(world: &Arc<World>) -> Result<Site> {
+        let host = Host::new("bench-site")?;
+        let address = world.attach(&host)?;
         let netns = host.netns()?;
         let options = Options {
             pin_dir: host.path("/sys/fs/bpf/contiv"),
@@ -51,12 +59,14 @@ impl Site {
         };
         let plane = netns.enter(|| Plane::open(&options))??;
         Ok(Site {
-            _world: world,
+            _world: Arc::clone(world),
             host,
             netns,
+            address,
             plane,
             desired: Desired::default(),
-            endpoints: 0,
+            // Ids are unique among hosts, too.
+            endpoints: u32::from(address.octets()[3]) << 16,
         })
     }
 
@@ -144,7 +154,8 @@ impl Site {
         })
     }
 
-    fn container(&mut self, tenant: u32, last: u8) -> Result<Netns> {
+    /// A container with this last byte of its address.
+    pub(crate) fn container(&mut self, tenant: u32, last: u8) -> Result<Netns> {
         let id = self.comes(tenant, last)?;
         self.apply()?;
         let (netns, (_, link)) = (Netns::new()?, link_names(&id));

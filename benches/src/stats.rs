@@ -1,14 +1,28 @@
-//! Ratios of medians, with an interval that says how far to trust them.
+//! Ratios of contenders, with an interval that says how far to trust them.
+//!
+//! 1. In a *lap* everybody has one short turn, in an order drawn by lot ([`crate::turns`]); a
+//!    round is many laps. Two contenders' figures of one lap met the same state of the machine.
+//! 2. So their ratio is taken within each lap, and a round's ratio is the median of its laps'.
+//!    What slows the machine for longer than a lap slows both, and cancels.
+//! 3. The ratio of a run is the median of its rounds' ratios. Rounds are what its interval is drawn
+//!    from, not laps: laps of a round resemble each other, and would claim more than they know.
 
 /// How often the rounds are drawn anew for an interval.
 const DRAWS: usize = 4000;
 
-/// A ratio of medians and its 95 % bootstrap interval.
+/// One contender's figures: of every round those of its laps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Figures(Vec<Vec<f64>>);
+
+/// A ratio and its 95 % bootstrap interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Ratio {
+    /// Median of the rounds' ratios.
     pub(crate) value: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
+    /// The ratio of the two medians over all rounds, which noise of the machine does not leave.
+    pub(crate) of_medians: f64,
 }
 
 /// The middle value; of an even count, the mean of the middle two. Needs a value.
@@ -35,36 +49,70 @@ fn sorted(values: &[f64]) -> Vec<f64> {
     sorted
 }
 
+impl Figures {
+    /// Adds a round of a single lap.
+    pub(crate) fn push(&mut self, figure: f64) {
+        self.0.push(vec![figure]);
+    }
+
+    /// Adds a round, which has a lap at least.
+    pub(crate) fn push_laps(&mut self, laps: Vec<f64>) {
+        self.0.push(laps);
+    }
+
+    /// One figure for each round, the median of its laps.
+    pub(crate) fn rounds(&self) -> Vec<f64> {
+        self.0.iter().map(|laps| median(laps)).collect()
+    }
+
+    /// Of every round all laps, as they were read.
+    pub(crate) fn laps(&self) -> &[Vec<f64>] {
+        &self.0
+    }
+}
+
+impl<const N: usize> From<[f64; N]> for Figures {
+    fn from(rounds: [f64; N]) -> Figures {
+        Figures(rounds.map(|figure| vec![figure]).into())
+    }
+}
+
 impl Ratio {
-    /// Compares two contenders over the same rounds, of which there is at least one.
-    ///
-    /// A round is drawn as a pair, since both met the same state of the machine in it.
-    pub(crate) fn of(ours: &[f64], theirs: &[f64]) -> Ratio {
-        let rounds = ours.len().min(theirs.len());
-        let mut random = Xorshift(0x9e37_79b9_7f4a_7c15);
-        let (mut a, mut b) = (vec![0.0; rounds], vec![0.0; rounds]);
-        let ratios: Vec<f64> = (0..DRAWS)
+    /// Compares two contenders over the same rounds and laps, of which there is at least one.
+    pub(crate) fn of(ours: &Figures, theirs: &Figures) -> Ratio {
+        let rounds: Vec<f64> = ours.0.iter().zip(&theirs.0).map(of_round).collect();
+        let mut random = Random::new(0);
+        let mut drawn = vec![0.0; rounds.len()];
+        let medians: Vec<f64> = (0..DRAWS)
             .map(|_| {
-                for slot in 0..rounds {
-                    let round = random.below(rounds);
-                    (a[slot], b[slot]) = (ours[round], theirs[round]);
-                }
-                median(&a) / median(&b)
+                drawn.fill_with(|| rounds[random.below(rounds.len())]);
+                median(&drawn)
             })
             .collect();
         Ratio {
-            value: median(&ours[..rounds]) / median(&theirs[..rounds]),
-            low: quantile(&ratios, 0.025),
-            high: quantile(&ratios, 0.975),
+            value: median(&rounds),
+            low: quantile(&medians, 0.025),
+            high: quantile(&medians, 0.975),
+            of_medians: median(&ours.rounds()) / median(&theirs.rounds()),
         }
     }
 }
 
-/// A fixed seed, so that a report can be computed again from its readings.
-struct Xorshift(u64);
+fn of_round((ours, theirs): (&Vec<f64>, &Vec<f64>)) -> f64 {
+    let laps: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a / b).collect();
+    median(&laps)
+}
 
-impl Xorshift {
-    fn below(&mut self, bound: usize) -> usize {
+/// Lots that are the same in every run, so that a report can be computed again from its readings.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Random {
+        // Seeds that are neighbours begin far from each other, and none is zero.
+        Random((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -74,61 +122,4 @@ impl Xorshift {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_of_odd_and_even_counts() {
-        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
-    }
-
-    #[test]
-    fn quantiles_are_values_that_occurred() {
-        let values: Vec<f64> = (1..=200).rev().map(f64::from).collect();
-        assert_eq!(quantile(&values, 0.99), 198.0);
-        assert_eq!(quantile(&values, 0.5), 100.0);
-        assert_eq!(
-            (quantile(&values, 0.0), quantile(&values, 1.0)),
-            (1.0, 200.0)
-        );
-        assert_eq!(quantile(&[7.0], 0.99), 7.0);
-        assert_eq!(quantile(&[1.0, 2.0, 3.0], 0.5), 2.0);
-    }
-
-    #[test]
-    fn equal_contenders_have_a_ratio_of_one_and_nothing_around_it() {
-        let rounds: Vec<f64> = (1..=10).map(f64::from).collect();
-        let ratio = Ratio::of(&rounds, &rounds);
-        assert_eq!((ratio.value, ratio.low, ratio.high), (1.0, 1.0, 1.0));
-    }
-
-    #[test]
-    fn noise_that_both_met_does_not_widen_the_interval() {
-        // The machine slows down to a tenth; ours stays at twice the other's.
-        let slow: Vec<f64> = (1..=10).map(f64::from).collect();
-        let fast: Vec<f64> = slow.iter().map(|value| value * 2.0).collect();
-        let ratio = Ratio::of(&fast, &slow);
-        assert!((ratio.value - 2.0).abs() < 1e-9);
-        assert!(ratio.low > 1.99 && ratio.high < 2.01, "{ratio:?}");
-    }
-
-    #[test]
-    fn noise_of_one_contender_does_and_the_interval_covers_the_truth() {
-        let steady = [10.0; 10];
-        let noisy = [8.0, 12.0, 9.0, 11.0, 10.0, 10.0, 7.0, 13.0, 9.5, 10.5];
-        let ratio = Ratio::of(&noisy, &steady);
-        assert!(ratio.low < 0.97 && ratio.high > 1.03, "{ratio:?}");
-        assert!(ratio.low < 1.0 && 1.0 < ratio.high);
-    }
-
-    #[test]
-    fn every_round_can_be_drawn() {
-        let mut random = Xorshift(1);
-        let mut seen = [false; 7];
-        for _ in 0..1000 {
-            seen[random.below(7)] = true;
-        }
-        assert_eq!(seen, [true; 7]);
-    }
-}
+mod tests;

@@ -58,10 +58,7 @@ impl Suite {
     /// The heading in the report.
     pub(crate) fn title(self) -> &'static str {
         match self {
-            Suite::Traffic(Load::Stream) => "TCP stream",
-            Suite::Traffic(Load::RoundTrip) => "TCP round trip",
-            Suite::Traffic(Load::Connect) => "TCP connections",
-            Suite::Traffic(Load::Datagram) => "UDP, 64 bytes",
+            Suite::Traffic(load) => load.title(),
             Suite::Start => "Container start to first packet",
         }
     }

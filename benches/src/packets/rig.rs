@@ -229,13 +229,15 @@ impl Rig {
         Ok((result.return_value, nanoseconds(result.duration)))
     }
 
-    /// Translated instructions and bytes of machine code of each program.
-    pub(super) fn lengths(&mut self) -> Result<Vec<(&'static str, u32, u32)>> {
+    /// Translated instructions and bytes of machine code of each program, and the instructions that
+    /// the verifier walked through to let it in.
+    pub(super) fn lengths(&mut self) -> Result<Vec<(&'static str, [u32; 3])>> {
         let mut lengths = Vec::new();
         for name in programs::ALL {
             let info = self.programs.classifier(name)?.info()?;
             let translated = info.size_translated().unwrap_or(0) / 8;
-            lengths.push((name, translated, info.size_jitted()));
+            let walked = info.verified_instruction_count().unwrap_or(0);
+            lengths.push((name, [translated, info.size_jitted(), walked]));
         }
         Ok(lengths)
     }

@@ -47,6 +47,10 @@ impl Setup {
             // Counts instructions of verdicts for the benchmarks.
             wanted.push("valgrind");
         }
+        if self.test && !exists("strace") {
+            // Counts what a restart of the agent writes, for the benchmarks.
+            wanted.push("strace");
+        }
         if self.test && !exists("etcd") {
             wanted.push("etcd-server");
         }

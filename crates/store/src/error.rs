@@ -86,6 +86,14 @@ pub enum Error {
     )]
     Away { place: String, reason: String },
 
+    /// etcd answers, and not to this master, or it is not the one that the master was told of.
+    #[error("etcd at {place} cannot be used, so that nothing can be changed: {reason}; {remedy}")]
+    Stranger {
+        place: String,
+        reason: String,
+        remedy: &'static str,
+    },
+
     /// Something else uses the place.
     #[error("{place} holds what netmaster did not write ({reason}); choose another prefix")]
     Foreign { place: String, reason: String },
@@ -106,8 +114,11 @@ pub enum Error {
 impl Error {
     /// Whether the same transaction may succeed later.
     pub fn is_transient(&self) -> bool {
-        use Error::{Away, Busy, Closed, Full};
-        matches!(self, Full { .. } | Away { .. } | Busy { .. } | Closed)
+        use Error::{Away, Busy, Closed, Full, Stranger};
+        matches!(
+            self,
+            Full { .. } | Away { .. } | Stranger { .. } | Busy { .. } | Closed
+        )
     }
 
     /// What an answer of etcd means to an operator.
@@ -115,13 +126,25 @@ impl Error {
         let reason = match error {
             etcd_client::Error::GRpcStatus(status) => match status.message() {
                 "" => status.to_string(),
-                message => message.to_owned(),
+                message => caused(message, status),
             },
+            etcd_client::Error::TransportError(error) => caused(&error.to_string(), error),
             error => error.to_string(),
         };
-        Error::Away {
-            place: place.to_owned(),
-            reason,
+        // All that may be seen of TLS 1.3 where certificates are asked for and none is shown.
+        let cut = ["operation was canceled", "transport error"];
+        let reason = match cut.iter().any(|word| reason.contains(word)) {
+            true => format!("{reason}; where it asks for certificates, see --store-cert"),
+            false => reason,
+        };
+        let place = place.to_owned();
+        match remedy(&reason) {
+            Some(remedy) => Error::Stranger {
+                place,
+                reason,
+                remedy,
+            },
+            None => Error::Away { place, reason },
         }
     }
 
@@ -130,5 +153,48 @@ impl Error {
             place: place.to_owned(),
             reason: format!("no answer within {} s", patience.as_secs()),
         }
+    }
+}
+
+/// A message with what is at the bottom of it.
+fn caused(message: &str, error: &dyn std::error::Error) -> String {
+    let mut bottom = error;
+    while let Some(source) = bottom.source() {
+        bottom = source;
+    }
+    let bottom = bottom.to_string();
+    match bottom.contains(message) || message.contains(&bottom) {
+        true => message.to_owned(),
+        false => format!("{message} ({bottom})"),
+    }
+}
+
+/// What to do about an answer that has nothing to do with a majority of members.
+fn remedy(reason: &str) -> Option<&'static str> {
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if says(&["invalid peer certificate"]) {
+        Some(
+            "--store-ca must be the certificate of the authority that signed those of its members, and \
+             --store must call them by names that are in theirs",
+        )
+    } else if says(&["fatal alert"]) {
+        Some("it asks for a certificate that it trusts: give one by --store-cert and --store-key")
+    } else if says(&["permission denied"]) {
+        Some(
+            "etcd's administrator lets the user of --store-user read and write everything below the \
+             path of --store (etcdctl role grant-permission --prefix ROLE readwrite /contiv/)",
+        )
+    } else if says(&[
+        "user name is empty",
+        "user name not found",
+        "authentication failed",
+        "authentication is not enabled",
+        "invalid auth token",
+    ]) {
+        Some(
+            "see --store-user and --store-password-file, and leave them out where etcd has no users",
+        )
+    } else {
+        None
     }
 }

@@ -77,7 +77,10 @@ pub(super) async fn newest(shared: &Shared) -> Result<u64, Error> {
     let last = shared.keys.last();
     let get = async |mut kv: etcd_client::KvClient| kv.get(last, None).await;
     let answer = shared.members.call(get).await?;
-    let number = answer.kvs().first().map(etcd_client::KeyValue::mod_revision);
+    let number = answer
+        .kvs()
+        .first()
+        .map(etcd_client::KeyValue::mod_revision);
     Ok(number.map_or(0, unsigned))
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod contract;
+mod credentials;
 mod failures;
 mod shared;
 mod staged;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use contiv_client::HostClient;
+use contiv_client::{Error as ClientError, HostClient};
 use contiv_model::agent::{
     EventBatch, HitsReport, HostStatus, Progress, Registered, Reported, RuleTotals,
 };
@@ -45,6 +45,15 @@ struct Taken {
     totals: BTreeMap<u32, RuleTotals>,
     /// The number of the next event.
     next: u64,
+    /// What the master is too old to take; one that is upgraded has another life.
+    unknown: Unknown,
+}
+
+/// Kinds of reports that a master has no path for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unknown {
+    totals: bool,
+    events: bool,
 }
 
 impl Relay {
@@ -86,6 +95,8 @@ impl Relay {
     /// 2. The newest status, for which more is waiting than for all else.
     /// 3. The totals that have changed.
     /// 4. Events, in batches.
+    ///
+    /// A master of an earlier version that knows nothing of totals or of events is asked once.
     async fn bring(&mut self, taken: &mut Taken) -> Result<(), Error> {
         loop {
             let life = match &taken.life {
@@ -132,20 +143,42 @@ impl Relay {
             return Ok(Some(answer));
         }
         let counted = Arc::clone(&self.counted.borrow_and_update());
-        if let Some(report) = changed(&counted, taken) {
-            let answer = self.host.report_hits(&report).await?;
-            taken.counting = report.life;
-            let rows = report.totals.into_iter().map(|row| (row.rule, row));
-            taken.totals.extend(rows);
-            return Ok(Some(answer));
+        if !taken.unknown.totals
+            && let Some(report) = changed(&counted, taken)
+        {
+            match known("totals", self.host.report_hits(&report).await)? {
+                Some(answer) => {
+                    taken.counting = report.life;
+                    let rows = report.totals.into_iter().map(|row| (row.rule, row));
+                    taken.totals.extend(rows);
+                    return Ok(Some(answer));
+                }
+                None => taken.unknown.totals = true,
+            }
         }
         let batch = self.events.batch(taken.next, BATCH);
-        if !batch.events.is_empty() {
-            let answer = self.host.report_events(&batch).await?;
-            taken.next = end(&batch);
-            return Ok(Some(answer));
+        if !taken.unknown.events && !batch.events.is_empty() {
+            match known("events", self.host.report_events(&batch).await)? {
+                Some(answer) => {
+                    taken.next = end(&batch);
+                    return Ok(Some(answer));
+                }
+                None => taken.unknown.events = true,
+            }
         }
         Ok(None)
+    }
+}
+
+/// The answer; none from a master that has no path for such a report.
+fn known(what: &str, answer: Result<Reported, ClientError>) -> Result<Option<Reported>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_not_found() => {
+            tracing::info!(%error, what, "a master is of an earlier version and does not take them");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

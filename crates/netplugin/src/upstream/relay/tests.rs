@@ -3,6 +3,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use contiv_client::{Client, Timeouts};
@@ -64,6 +65,8 @@ fn a_master_hears_what_has_changed_and_of_a_new_life_everything() {
 struct Told {
     life: String,
     progress: bool,
+    /// It has no paths for these, but counts who asks.
+    lacks: Vec<&'static str>,
     calls: Vec<(String, Value)>,
 }
 
@@ -78,16 +81,22 @@ impl Master {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let take = |State(master): State<Master>, Path(call): Path<String>, body: Json<Value>| async move {
-            let (life, progress) = {
+            let (life, progress, lacks) = {
                 let mut told = master.0.0.lock().unwrap();
+                let lacks = told.lacks.contains(&call.as_str());
                 told.calls.push((call, body.0));
-                (told.life.clone(), told.progress)
+                (told.life.clone(), told.progress, lacks)
             };
             master.0.1.notify_waiters();
             let revision = Revision::default();
-            Json(json!({
+            if lacks {
+                let error = Json(json!({"error": "no such path", "field": ""}));
+                return (StatusCode::NOT_FOUND, error);
+            }
+            let answer = Json(json!({
                 "life": life, "masterVersion": "0", "revision": revision, "progress": progress,
-            }))
+            }));
+            (StatusCode::OK, answer)
         };
         let router = Router::new()
             .route("/agent/v1/hosts/h/{call}", post(take))
@@ -106,6 +115,11 @@ impl Master {
     /// From now on it takes progress, which masters of an earlier version do not know.
     fn takes_progress(&self) {
         self.0.0.lock().unwrap().progress = true;
+    }
+
+    /// It is of an earlier version, or no longer.
+    fn lacks(&self, calls: &[&'static str]) {
+        self.0.0.lock().unwrap().lacks = calls.to_vec();
     }
 
     /// Waits until it has been told so much of each.
@@ -284,4 +298,39 @@ async fn a_master_that_takes_progress_hears_a_status_only_when_something_else_is
     come(3, 1);
     let both = [("register", 1), ("status", 2), ("progress", 1)];
     master.hears(&both).await;
+}
+
+#[tokio::test]
+async fn a_master_of_an_earlier_version_is_asked_once_and_again_when_it_is_upgraded() {
+    let (master, address) = Master::start("1").await;
+    master.lacks(&["hits", "events"]);
+    let agent = Agent::of(&address);
+    let count = |packets| {
+        let totals = counted("a", &[(16, packets)]);
+        agent.totals.send_replace(Arc::new(totals));
+        agent.events.push(FabricEvent::default());
+    };
+    agent.reports();
+    count(1);
+    let once = [("register", 1), ("status", 1), ("hits", 1), ("events", 1)];
+    master.hears(&once).await;
+    // A status goes after all that there is to say, and is heard alone.
+    for round in 2..5 {
+        count(round);
+        agent.reports();
+        let number = usize::try_from(round).unwrap();
+        let all = [
+            ("register", 1),
+            ("status", number),
+            ("hits", 1),
+            ("events", 1),
+        ];
+        master.hears(&all).await;
+    }
+    master.lacks(&[]);
+    master.begin("2");
+    agent.reports();
+    master
+        .hears(&[("register", 1), ("status", 2), ("hits", 1), ("events", 4)])
+        .await;
 }

@@ -344,3 +344,6 @@ async fn discard(members: &Members, keys: &Keys, id: &str) {
 fn part_key(keys: &Keys, id: &str, number: usize) -> String {
     format!("{}{number:06}", keys.staging(id))
 }
+
+#[cfg(test)]
+mod tests;

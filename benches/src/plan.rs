@@ -47,8 +47,8 @@ impl Plan {
     pub(crate) fn full(rounds: usize) -> Self {
         Self {
             rounds,
-            laps: 15,
-            time: Duration::from_millis(60),
+            laps: 12,
+            time: Duration::from_millis(80),
             starts: 20,
             parts: Vec::new(),
             quick: false,

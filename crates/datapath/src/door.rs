@@ -8,6 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::attach::{Attacher, Program};
 use crate::error::Failures;
+use crate::footholds::is_the_kernels;
 use crate::names::{DOOR, DOOR_INSIDE};
 use crate::netlink::{Link, Netlink, Route, VethSpec};
 use crate::private::{Private, is_host_of};
@@ -138,6 +139,7 @@ impl Door {
             }),
             mtu,
             gateway: false,
+            via: None,
             local: false,
         };
         let mut wanted: BTreeMap<IpNet, Route> = BTreeMap::new();
@@ -153,9 +155,7 @@ impl Door {
             .filter(|route| !route.local)
             .partition(|route| route.link == self.outside.index);
         for old in ours.iter().copied() {
-            let noise = matches!(old.to, IpNet::V6(net) if net.network().is_multicast()
-                || net.network().is_unicast_link_local());
-            if !noise && !wanted.contains_key(&old.to) {
+            if !is_the_kernels(old.to) && !wanted.contains_key(&old.to) {
                 let what = format!("remove the route to {}", old.to);
                 failures.note(netlink.delete_route(old).map_err(Error::netlink(what)));
             }

@@ -41,13 +41,25 @@ pub(crate) struct Hands<'a> {
 }
 
 /// How an endpoint is to be made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Terms {
     /// Not of the default tenant.
     pub(crate) guest: bool,
     pub(crate) mtu: u32,
     /// Its tenant and network are in the kernel.
     pub(crate) open: bool,
+    /// What the other end is called, if it is the host's own.
+    pub(crate) foothold: Option<String>,
+}
+
+impl Terms {
+    /// How the row says that packets pass.
+    fn opened(&self) -> u32 {
+        match self.foothold {
+            Some(_) => Endpoint::OPEN_TO_HOST,
+            None => Endpoint::OPEN,
+        }
+    }
 }
 
 /// An endpoint that exists.
@@ -142,7 +154,7 @@ impl Endpoints {
         hands: &mut Hands<'_>,
         id: &str,
         spec: &EndpointSpec,
-        terms: Terms,
+        terms: &Terms,
     ) -> Result<BTreeSet<u32>, Error> {
         if let Some(holder) = self.holder(id, spec) {
             return Err(Error::AddressTaken {
@@ -166,7 +178,7 @@ impl Endpoints {
                     up(hands.netlink, local.row.interface, id)?;
                 }
                 if terms.open && local.row.state == Endpoint::CLOSED {
-                    self.finish(id, local)?;
+                    self.finish(id, local, terms)?;
                 }
                 return Ok(stale);
             }
@@ -191,7 +203,7 @@ impl Endpoints {
         self.rows.set_members(network_before, &self.by_id)?;
         let link = match link {
             Some(link) => link,
-            None => self.make_link(hands, id, spec, terms.mtu)?,
+            None => self.make_link(hands, id, spec, terms)?,
         };
         self.stray.retain(|stray| stray.index != link.index);
         local.row.interface = link.index;
@@ -206,30 +218,35 @@ impl Endpoints {
         self.rows.publish(&local)?;
         up(hands.netlink, link.index, id)?;
         if terms.open {
-            self.finish(id, local)?;
+            self.finish(id, local, terms)?;
         }
         Ok(stale)
     }
 
-    /// A pair for the endpoint, down, with the container's link address.
+    /// A pair for the endpoint, down, with the container's link address, or with that of the host's
+    /// own interface, whose name may be somebody else's.
     fn make_link(
         &self,
         hands: &mut Hands<'_>,
         id: &str,
         spec: &EndpointSpec,
-        mtu: u32,
+        terms: &Terms,
     ) -> Result<Link, Error> {
         let (name, peer) = link_names(id);
-        // An end that is left without its pair, or of an older endpoint of that name.
-        if let Some(old) = find(hands.netlink, &peer)? {
-            delete(hands.netlink, &old)?;
+        let other = terms.foothold.as_deref().unwrap_or(&peer);
+        let old = find(hands.netlink, other)?;
+        match (old, &terms.foothold) {
+            (Some(_), Some(name)) => return Err(Error::NameTaken { name: name.clone() }),
+            // An end that is left without its pair, or of an older endpoint of that name.
+            (Some(old), None) => delete(hands.netlink, &old)?,
+            (None, _) => {}
         }
         let pair = VethSpec {
             name: &name,
             mac: None,
-            peer: &peer,
+            peer: other,
             peer_mac: Some(spec.mac),
-            mtu,
+            mtu: terms.mtu,
         };
         make_pair(hands.netlink, &pair)
     }
@@ -239,7 +256,7 @@ impl Endpoints {
         &self,
         id: &str,
         spec: &EndpointSpec,
-        terms: Terms,
+        terms: &Terms,
         links: &BTreeMap<&str, &Link>,
     ) -> bool {
         let (name, _) = link_names(id);
@@ -247,14 +264,14 @@ impl Endpoints {
             let link = links.get(name.as_str());
             link.is_some_and(|link| link.index == local.row.interface && link.up)
                 && rows::says(&local.row, spec)
-                && (local.row.state == Endpoint::OPEN || !terms.open)
+                && (local.row.state == terms.opened() || !terms.open)
         })
     }
 
     /// Whether packets reach the endpoint and leave it.
     pub(crate) fn is_open(&self, id: &str) -> bool {
         let local = self.by_id.get(id);
-        local.is_some_and(|local| local.row.state == Endpoint::OPEN)
+        local.is_some_and(|local| local.row.state != Endpoint::CLOSED)
     }
 
     /// Names of the host's ends of all links.
@@ -271,9 +288,9 @@ impl Endpoints {
         Ok(())
     }
 
-    fn finish(&mut self, id: &str, mut local: Local) -> Result<(), Error> {
+    fn finish(&mut self, id: &str, mut local: Local, terms: &Terms) -> Result<(), Error> {
         self.rows.publish(&local)?;
-        local.row.state = Endpoint::OPEN;
+        local.row.state = terms.opened();
         self.rows.write(&local)?;
         self.by_id.insert(id.to_owned(), local);
         self.rows.set_members(local.row.network, &self.by_id)

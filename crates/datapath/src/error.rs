@@ -55,6 +55,13 @@ pub enum Error {
         endpoint: String,
     },
 
+    /// The host has a link of the name that its interface in a network is to have.
+    #[error(
+        "this host has an interface {name}, which is not Contiv's, and its own one in the network \
+         is to have that name: rename it, or delete the network"
+    )]
+    NameTaken { name: String },
+
     /// Two endpoints of one network claim one address.
     #[error("endpoint {endpoint} cannot have {address}: {holder} has it on this host")]
     AddressTaken {

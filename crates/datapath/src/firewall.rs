@@ -4,11 +4,13 @@
 //!
 //! 1. Endpoints reach the world by the host's address: their private addresses are
 //!    masqueraded on the way out.
-//! 2. Nobody but the host itself sends to `contiv0`, replies excepted: other links
-//!    are not forwarded into containers, and containers not into other bridges.
+//! 2. Nobody but the host itself sends to `contiv0`, or by an interface of its own in a network,
+//!    replies excepted: other links are not forwarded into containers, and containers not into
+//!    other bridges.
 //! 3. Endpoints of tenants other than the default one do not reach what listens on
 //!    the host, replies excepted. Their private addresses are the upper half of the
-//!    private subnet, so that no rule changes when an endpoint comes or goes.
+//!    private subnet, so that no rule changes when an endpoint comes or goes. By the host's
+//!    interface in a network of theirs they do not either, other than hosts by theirs.
 //! 4. Containers behind other bridges do not reach the tunnel between hosts.
 //! 5. The kernel tracks no connections of the tunnel.
 //! 6. Docker drops what it does not know, so its chain for users lets us through;
@@ -43,6 +45,19 @@ pub(crate) struct Rules {
     /// The tunnel's port, which those containers do not reach: they leave by the host's own
     /// address, which other hosts believe.
     pub(crate) tunnel_port: Option<u16>,
+    /// Interfaces of the host itself in networks.
+    pub(crate) footholds: Vec<String>,
+    /// Those of them that are in networks of tenants other than the default one.
+    pub(crate) guest_footholds: Vec<GuestFoothold>,
+}
+
+/// An interface of the host where it answers, and speaks to other hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GuestFoothold {
+    pub(crate) link: String,
+    /// The network, in which there are hosts alone.
+    pub(crate) hosts: Ipv4Net,
+    pub(crate) hosts_ipv6: Option<Ipv6Net>,
 }
 
 /// Keeps the rules as they should be, looking only as often as needed.

@@ -4,12 +4,13 @@
 //! plane has made and does not find any more was somebody else's doing, since it forgets what it
 //! takes away itself. An endpoint's link is none of these: it goes with its container.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 
 use ipnet::IpNet;
 
 use crate::attach::{Attacher, Program};
+use crate::footholds::is_the_kernels;
 use crate::names::{DOOR, DOOR_INSIDE, TUNNEL, link_names};
 use crate::netlink::{Link, Netlink, Route};
 use crate::{Error, Plane};
@@ -54,7 +55,10 @@ impl Lost {
 #[derive(Debug, Default)]
 pub(crate) struct Guard {
     links: BTreeSet<String>,
-    routes: BTreeSet<IpNet>,
+    /// With the name of the link that each leaves by.
+    routes: BTreeMap<IpNet, String>,
+    /// Names of the host's own interfaces.
+    footholds: BTreeSet<String>,
     turn: u32,
     /// The endpoint that was looked at last.
     last: Option<String>,
@@ -62,17 +66,40 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// Notes what is there.
-    pub(crate) fn remember(&mut self, links: &[Link], routes: &[Route]) {
-        let ours = links.iter().filter(|link| is_watched(&link.name));
+    /// Notes what is there, the host's own interfaces among it.
+    pub(crate) fn remember(
+        &mut self,
+        footholds: BTreeSet<String>,
+        links: &[Link],
+        routes: &[Route],
+    ) {
+        self.footholds = footholds;
+        let ours = links.iter().filter(|link| self.watches(&link.name));
         self.links = ours.map(|link| link.name.clone()).collect();
-        self.routes = by_door(links, routes);
+        self.routes = self.by_ours(links, routes);
+    }
+
+    fn watches(&self, link: &str) -> bool {
+        [DOOR, DOOR_INSIDE, TUNNEL].contains(&link) || self.footholds.contains(link)
+    }
+
+    /// Prefixes that the host reaches by links of ours, with their names.
+    fn by_ours(&self, links: &[Link], routes: &[Route]) -> BTreeMap<IpNet, String> {
+        let ways = links
+            .iter()
+            .filter(|link| link.name == DOOR || self.footholds.contains(&link.name));
+        let ways: BTreeMap<u32, &Link> = ways.map(|link| (link.index, link)).collect();
+        let ours = routes
+            .iter()
+            .filter(|route| !route.local && !is_the_kernels(route.to));
+        let ours = ours.filter_map(|route| Some((route.to, ways.get(&route.link)?.name.clone())));
+        ours.collect()
     }
 
     /// Notes what is not there any more; answers with whether anything is missing.
     pub(crate) fn miss(&mut self, links: &[Link], routes: &[Route]) -> bool {
         let names: BTreeSet<&str> = links.iter().map(|link| link.name.as_str()).collect();
-        let (have, known) = (by_door(links, routes), take(&mut self.links));
+        let (have, known) = (self.by_ours(links, routes), take(&mut self.links));
         let mut missing = false;
         for name in known {
             if names.contains(name.as_str()) {
@@ -82,15 +109,14 @@ impl Guard {
                 self.note(Lost::Link, "", format!("link {name} was deleted"));
             }
         }
-        let whole = self.links.contains(DOOR);
-        for to in take(&mut self.routes) {
-            if have.contains(&to) {
-                self.routes.insert(to);
+        for (to, by) in take(&mut self.routes) {
+            if have.get(&to) == Some(&by) {
+                self.routes.insert(to, by);
             } else {
                 missing = true;
                 // They go with their link.
-                if whole {
-                    let message = format!("the route to {to} by {DOOR} was deleted");
+                if self.links.contains(&by) {
+                    let message = format!("the route to {to} by {by} was deleted");
                     self.note(Lost::Route, "", message);
                 }
             }
@@ -107,24 +133,6 @@ impl Guard {
             message,
         });
     }
-}
-
-fn is_watched(link: &str) -> bool {
-    [DOOR, DOOR_INSIDE, TUNNEL].contains(&link)
-}
-
-/// Prefixes that the host reaches by its own door.
-fn by_door(links: &[Link], routes: &[Route]) -> BTreeSet<IpNet> {
-    let door = links.iter().find(|link| link.name == DOOR);
-    let ours = routes
-        .iter()
-        .filter(|route| !route.local && door.is_some_and(|door| door.index == route.link));
-    // The kernel makes and removes those of link-local and multicast addresses by itself.
-    let lasting = ours.filter(|route| match route.to {
-        IpNet::V4(_) => true,
-        IpNet::V6(net) => !net.network().is_multicast() && !net.network().is_unicast_link_local(),
-    });
-    lasting.map(|route| route.to).collect()
 }
 
 impl Plane {
@@ -162,6 +170,10 @@ impl Plane {
                 self.watch_program(name, link.index, program, "")?;
             }
             links.extend(link);
+        }
+        for name in self.guard.footholds.clone() {
+            let link = self.netlink.link(&name);
+            links.extend(link.map_err(Error::netlink(format!("look at {name}")))?);
         }
         let routes = self.routes()?;
         Ok(self.guard.miss(&links, &routes))
@@ -232,6 +244,7 @@ mod tests {
             source: None,
             mtu: 0,
             gateway: false,
+            via: None,
             local: false,
         }
     }
@@ -252,7 +265,7 @@ mod tests {
         ];
         let mut guard = Guard::default();
         assert!(!guard.miss(&links, &routes), "nothing was made yet");
-        guard.remember(&links, &routes);
+        guard.remember(BTreeSet::new(), &links, &routes);
         assert!(!guard.miss(&links[..2], &routes), "a container has ended");
         assert!(guard.miss(&links, &routes[..1]));
         let told = messages(&mut guard);
@@ -266,7 +279,7 @@ mod tests {
         let links = [link(2, DOOR), link(3, DOOR_INSIDE)];
         let routes = [route("10.1.0.0/16", 2)];
         let mut guard = Guard::default();
-        guard.remember(&links, &routes);
+        guard.remember(BTreeSet::new(), &links, &routes);
         assert!(guard.miss(&[], &[]));
         let told = messages(&mut guard);
         assert_eq!(told.len(), 2, "{told:?}");

@@ -30,6 +30,7 @@ mod error;
 mod events;
 mod firewall;
 mod flows;
+mod footholds;
 mod guard;
 mod hail;
 mod handover;

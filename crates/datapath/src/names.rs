@@ -11,14 +11,22 @@ pub(crate) use contiv_datapath_abi::programs::TUNNEL_LINK as TUNNEL;
 /// The names of an endpoint's links, derived from its id alone.
 ///
 /// The host keeps `cvXXXXXXXXXXXXX`, the container is given `ccXXXXXXXXXXXXX`
-/// (13 digits of the endpoint's id; interface names have at most 15 bytes).
+/// (13 digits of the endpoint's id, or of a hash of one that is no row of digits; interface names
+/// have at most 15 bytes).
 pub fn link_names(endpoint_id: &str) -> (String, String) {
-    let digits: String = endpoint_id
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(13)
-        .collect();
+    let is_digits = endpoint_id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let digits = match is_digits {
+        true => endpoint_id.chars().take(13).collect(),
+        false => format!("{:013x}", hash(endpoint_id) >> 12),
+    };
     (format!("cv{digits}"), format!("cc{digits}"))
+}
+
+/// The same for all agents of all time (FNV-1a, 64 bits).
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Whether a link is one of ours, by its name.
@@ -56,5 +64,7 @@ mod tests {
             (host.as_str(), container.as_str()),
             ("cv0123456789abc", "cc0123456789abc")
         );
+        let [a, b] = ["default:contivh1@h1", "default:contivh1@h2"].map(|id| link_names(id).0);
+        assert!(a != b && is_ours(&a) && a.len() == 15, "{a} {b}");
     }
 }

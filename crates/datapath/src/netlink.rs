@@ -7,6 +7,7 @@
 mod addresses;
 mod filters;
 mod links;
+mod neighbours;
 mod routes;
 
 pub(crate) use links::{Link, VethSpec};

@@ -90,8 +90,10 @@ pub struct Plane {
     pub(crate) firewall: Firewall,
     pub(crate) overlay: Overlay,
     /// What add_endpoint must know of networks and tenants: those that are in the kernel.
-    networks: BTreeMap<u32, NetworkSpec>,
+    pub(crate) networks: BTreeMap<u32, NetworkSpec>,
     ready: BTreeSet<u32>,
+    /// Interfaces of the host itself, by their endpoints' ids.
+    footholds: BTreeMap<String, String>,
     pub(crate) guard: Guard,
 }
 
@@ -143,6 +145,7 @@ impl Plane {
             door: None,
             networks: BTreeMap::new(),
             ready: BTreeSet::new(),
+            footholds: BTreeMap::new(),
             guard: Guard::default(),
             netlink,
             pins,
@@ -164,10 +167,11 @@ impl Plane {
     /// 5. Endpoints that should be; those of tenants without policy stay closed.
     /// 6. New generations: from here on packets see all of it.
     /// 7. What nothing needs any more: old policies, pins of links.
-    /// 8. Routes and firewall.
+    /// 8. The host's own interfaces, routes and firewall.
     pub fn apply(&mut self, desired: &Desired) -> Result<Vec<Shortfall>, Error> {
         let (mut failures, mut lacks) = (Failures::default(), Shortfalls::default());
         let before = Look::take(&mut self.netlink)?;
+        self.footholds.clone_from(&desired.footholds);
         self.guard.miss(&before.links, &before.routes);
         let door = failures.note(self.ensure_door(&before, desired));
         failures.note(self.refresh_host_addresses());
@@ -188,7 +192,8 @@ impl Plane {
             let links = before.by_name();
             for (id, spec) in &desired.local {
                 let subject = || Subject::Endpoint(id.clone());
-                if !self.endpoints.is_whole(id, spec, self.terms(spec), &links) {
+                let terms = self.terms(id, spec);
+                if !self.endpoints.is_whole(id, spec, &terms, &links) {
                     lacks.note(subject(), self.ensure_endpoint(id, spec));
                 }
                 lacks.note(subject(), self.ensure_mtu(id, spec, &links));
@@ -206,10 +211,13 @@ impl Plane {
         failures.note(self.forget_pins());
         let after = failures.note(Look::take(&mut self.netlink));
         if let Some((door, look)) = door.zip(after) {
+            let look = self.ensure_footholds(look, desired, &mut lacks)?;
             failures.note(self.ensure_routes(&door, &look, desired));
             failures.note(self.ensure_firewall(&door, &look, desired));
             if let Some(routes) = failures.note(self.routes()) {
-                self.guard.remember(&look.links, &routes);
+                let footholds = desired.footholds.values().cloned();
+                self.guard
+                    .remember(footholds.collect(), &look.links, &routes);
             }
         }
         if desired.networks.values().any(|n| n.ipv6_subnet.is_some()) {
@@ -237,11 +245,11 @@ impl Plane {
         self.flows.share(tenants)
     }
 
-    fn ensure_endpoint(&mut self, id: &str, spec: &EndpointSpec) -> Result<(), Error> {
+    pub(crate) fn ensure_endpoint(&mut self, id: &str, spec: &EndpointSpec) -> Result<(), Error> {
         let Some(door) = &self.door else {
             return Ok(());
         };
-        let terms = self.terms(spec);
+        let terms = self.terms(id, spec);
         let address = address_key(spec.tenant, spec.ipv4);
         self.overlay.remotes().yield_to(&address)?;
         let mut hands = Hands {
@@ -249,7 +257,7 @@ impl Plane {
             attacher: &self.attacher,
             private: door.private,
         };
-        let stale = self.endpoints.ensure(&mut hands, id, spec, terms)?;
+        let stale = self.endpoints.ensure(&mut hands, id, spec, &terms)?;
         for tenant in stale {
             self.tenants.touch(tenant);
         }
@@ -261,7 +269,7 @@ impl Plane {
         routes.map_err(Error::netlink("list routes"))
     }
 
-    fn terms(&self, spec: &EndpointSpec) -> Terms {
+    fn terms(&self, id: &str, spec: &EndpointSpec) -> Terms {
         let network = self.networks.get(&spec.network);
         Terms {
             guest: spec.tenant != DEFAULT_TENANT,
@@ -269,6 +277,7 @@ impl Plane {
             open: network.is_some()
                 && self.ready.contains(&spec.tenant)
                 && self.policies.knows(spec.tenant, spec.group),
+            foothold: self.footholds.get(id).cloned(),
         }
     }
 

@@ -26,6 +26,8 @@ pub enum Cause {
     Policy,
     /// A table of the kernel's is full.
     Room,
+    /// Something of the host's own has the name.
+    Name,
     /// The kernel refused, and may not do so the next time.
     Kernel,
 }
@@ -52,6 +54,7 @@ impl Shortfalls {
     fn add(&mut self, subject: Subject, error: &Error) {
         let (cause, message) = match error {
             Error::Policy { source, .. } => (Cause::Policy, source.to_string()),
+            Error::NameTaken { .. } => (Cause::Name, error.to_string()),
             Error::Full { .. } => (Cause::Room, error.to_string()),
             _ => (Cause::Kernel, error.to_string()),
         };

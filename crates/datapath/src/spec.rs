@@ -25,6 +25,8 @@ pub struct Desired {
     pub networks: BTreeMap<u32, NetworkSpec>,
     /// Endpoints of this host, by id.
     pub local: BTreeMap<String, EndpointSpec>,
+    /// Those of them that are interfaces of the host itself, by id, and what these are called.
+    pub footholds: BTreeMap<String, String>,
     /// How this host meets others; none for a host on its own.
     pub underlay: Option<UnderlaySpec>,
     /// The other hosts, by name.
@@ -45,6 +47,7 @@ impl Default for Desired {
             tenants: BTreeMap::new(),
             networks: BTreeMap::new(),
             local: BTreeMap::new(),
+            footholds: BTreeMap::new(),
             underlay: None,
             hosts: BTreeMap::new(),
             remote: Arc::default(),
@@ -77,6 +80,8 @@ pub struct NetworkSpec {
     pub unreachable_from_host: bool,
     /// Set when a connection to an IPv4 address that nobody has is refused, and not just lost.
     pub refuses: bool,
+    /// Set for the network by which hosts reach all networks of the tenant.
+    pub of_hosts: bool,
 }
 
 /// One interface of one container.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 
 use crate::Error;
-use crate::names::is_ours;
+use crate::names::{endpoint_digits, is_ours};
 use crate::netlink::{Link, Netlink, Route};
 
 /// A prefix in use by something that is not Contiv's.
@@ -56,7 +56,14 @@ impl Look {
 ///    link-local and multicast prefixes, the host's routes to itself.
 fn choose(links: &[Link], addresses: &[(u32, IpNet)], routes: &[Route]) -> Vec<Taken> {
     let names: BTreeMap<u32, &str> = links.iter().map(|l| (l.index, l.name.as_str())).collect();
-    let foreign = |index: u32| names.get(&index).is_none_or(|name| !is_ours(name));
+    let footholds: BTreeSet<u32> = links
+        .iter()
+        .filter(|link| is_foothold(links, link))
+        .map(|link| link.index)
+        .collect();
+    let foreign = |index: u32| {
+        !footholds.contains(&index) && names.get(&index).is_none_or(|name| !is_ours(name))
+    };
     let by = |what: &str, index: u32| match names.get(&index) {
         Some(name) => format!("{what} {name}"),
         None => "route of no single link".to_owned(),
@@ -77,6 +84,16 @@ fn choose(links: &[Link], addresses: &[(u32, IpNet)], routes: &[Route]) -> Vec<T
         }
     }
     taken
+}
+
+/// Whether a link is the host's own end of an endpoint's link.
+pub(crate) fn is_foothold(links: &[Link], link: &Link) -> bool {
+    let other = links.iter().find(|other| Some(other.index) == link.peer);
+    other.is_some_and(|other| {
+        other.peer == Some(link.index)
+            && other.name.starts_with("cv")
+            && endpoint_digits(&other.name).is_some()
+    })
 }
 
 fn is_everywhere(prefix: IpNet) -> bool {
@@ -111,6 +128,7 @@ mod tests {
             source: None,
             mtu: 0,
             gateway: false,
+            via: None,
             local: false,
         }
     }
@@ -156,6 +174,31 @@ mod tests {
                 "10.9.0.0/16 route of no single link",
             ]
         );
+    }
+
+    #[test]
+    fn the_hosts_own_end_of_an_endpoint_takes_nothing() {
+        let end = |index: u32, name: &str, peer: u32| Link {
+            peer: Some(peer),
+            ..link(index, name)
+        };
+        let links = [
+            end(5, "contivh1", 6),
+            end(6, "cv0a1b", 5),
+            end(7, "other", 8),
+            end(8, "veth3", 7),
+            // Its pair is in another namespace, where numbers mean something else.
+            end(9, "third", 6),
+        ];
+        let net = |text: &str| text.parse().unwrap();
+        let addresses = [
+            (5, net("10.1.2.1/24")),
+            (7, net("10.1.3.1/24")),
+            (9, net("10.1.4.1/24")),
+        ];
+        let taken = choose(&links, &addresses, &[]);
+        let by: Vec<&str> = taken.iter().map(|t| t.by.as_str()).collect();
+        assert_eq!(by, ["address of other", "address of third"]);
     }
 
     #[test]

@@ -143,6 +143,10 @@ fn rows_of(number: u32, spec: &NetworkSpec) -> Vec<(Prefixed<PrefixKey>, Network
     } else {
         0
     };
+    let flags = match spec.of_hosts {
+        true => flags | Network::OF_HOSTS,
+        false => flags,
+    };
     let refuses = if spec.refuses { Network::REFUSES } else { 0 };
     let row = |net: IpNet, gateway: Option<Address>| {
         let (bits, host_bits) = match net {

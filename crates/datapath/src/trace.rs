@@ -96,7 +96,7 @@ impl Plane {
             serial: target.serial,
             network: target.network,
             group: target.group,
-            open: local.is_some_and(|row| row.state == Endpoint::OPEN),
+            open: local.is_some_and(|row| row.state != Endpoint::CLOSED),
         }
     }
 }

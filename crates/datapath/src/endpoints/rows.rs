@@ -145,7 +145,7 @@ impl Rows {
     ) -> Result<(), Error> {
         let of_network = by_id
             .values()
-            .filter(|local| local.row.network == network && local.row.state == Endpoint::OPEN);
+            .filter(|local| local.row.network == network && local.row.state != Endpoint::CLOSED);
         let slots: BTreeSet<u32> = of_network.map(|local| local.slot).collect();
         if slots.is_empty() {
             return self.members.remove(&network);

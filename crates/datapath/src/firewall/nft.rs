@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::Rules;
+use super::{GuestFoothold, Rules};
 use crate::Error;
 use crate::names::DOOR;
 
@@ -18,7 +18,15 @@ pub(crate) fn table(rules: &Rules) -> String {
         guests_ipv6,
         bridges,
         tunnel_port,
+        footholds,
+        guest_footholds,
     } = rules;
+    let ours: String = footholds
+        .iter()
+        .map(|name| format!(", \"{name}\""))
+        .collect();
+    let ours = format!("{{ \"{DOOR}\"{ours} }}");
+    let answering: String = guest_footholds.iter().map(answering).collect();
     let (mut walled, mut tunnel) = (String::new(), String::new());
     let untracked = tunnel_port.map_or_else(String::new, untracked);
     if !bridges.is_empty() {
@@ -40,8 +48,8 @@ table inet contiv {{
   }}
   chain forward {{
     type filter hook forward priority filter; policy accept;
-    oifname \"{DOOR}\" ct state established,related accept
-    oifname \"{DOOR}\" counter drop
+    oifname {ours} ct state established,related accept
+    oifname {ours} counter drop
     {walled}
     {tunnel}
   }}
@@ -50,8 +58,26 @@ table inet contiv {{
     iifname \"{DOOR}\" ct state established,related accept
     iifname \"{DOOR}\" ip saddr {guests} counter drop
     iifname \"{DOOR}\" ip6 saddr {guests_ipv6} counter drop
-  }}
+{answering}  }}
 {untracked}}}
+"
+    )
+}
+
+/// The tenant's containers may answer there, and other hosts may speak.
+fn answering(foothold: &GuestFoothold) -> String {
+    let GuestFoothold {
+        link,
+        hosts,
+        hosts_ipv6,
+    } = foothold;
+    let v6 = hosts_ipv6.map_or_else(String::new, |hosts| {
+        format!("    iifname \"{link}\" ip6 saddr {hosts} accept\n")
+    });
+    format!(
+        "    iifname \"{link}\" ct state established,related accept
+    iifname \"{link}\" ip saddr {hosts} accept
+{v6}    iifname \"{link}\" counter drop
 "
     )
 }

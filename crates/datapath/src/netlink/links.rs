@@ -29,6 +29,8 @@ pub(crate) struct Link {
     pub(crate) per_packet: bool,
     /// A note that stays with the link: the endpoint's id.
     pub(crate) alias: String,
+    /// The other end of a pair, by index, if it is in the same namespace.
+    pub(crate) peer: Option<u32>,
     /// Number of the XDP program that sees what arrives before anybody else.
     pub(crate) xdp: Option<u32>,
 }
@@ -163,11 +165,14 @@ fn link(message: LinkMessage) -> Link {
         noarp: message.header.flags.contains(LinkFlags::Noarp),
         ..Link::default()
     };
+    let mut elsewhere = false;
     for attribute in message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::IfAlias(alias) => link.alias = alias,
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::Link(index) => link.peer = Some(index),
+            LinkAttribute::LinkNetNsId(_) => elsewhere = true,
             LinkAttribute::Address(bytes) => link.mac = bytes.try_into().unwrap_or_default(),
             LinkAttribute::Xdp(facts) => {
                 link.xdp = facts.iter().find_map(|fact| match fact {
@@ -185,6 +190,9 @@ fn link(message: LinkMessage) -> Link {
             }
             _ => {}
         }
+    }
+    if elsewhere || link.kind != "veth" {
+        link.peer = None;
     }
     link
 }

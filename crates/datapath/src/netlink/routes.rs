@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteProtocol,
-    RouteScope, RouteType,
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteMetric,
+    RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -25,6 +25,8 @@ pub(crate) struct Route {
     pub(crate) mtu: u32,
     /// By way of another machine.
     pub(crate) gateway: bool,
+    /// Which that is, of the family of the prefix.
+    pub(crate) via: Option<IpAddr>,
     /// A route of the kernel's own: to the host itself, broadcast or multicast.
     pub(crate) local: bool,
 }
@@ -70,13 +72,20 @@ fn message(route: &Route) -> RouteMessage {
     message.header.table = RouteHeader::RT_TABLE_MAIN;
     message.header.protocol = RouteProtocol::Static;
     message.header.scope = match route.to {
-        IpNet::V4(_) => RouteScope::Link,
+        IpNet::V4(_) if route.via.is_none() => RouteScope::Link,
+        IpNet::V4(_) => RouteScope::Universe,
         IpNet::V6(_) => RouteScope::Universe,
     };
     message.header.kind = RouteType::Unicast;
     let attributes = &mut message.attributes;
     attributes.push(RouteAttribute::Destination(route.to.network().into()));
     attributes.push(RouteAttribute::Oif(route.link));
+    if let Some(via) = route.via {
+        attributes.push(RouteAttribute::Gateway(via.into()));
+        // The link is known to lead there, whatever addresses it has.
+        message.header.flags |= RouteFlags::Onlink;
+    }
+    let attributes = &mut message.attributes;
     if let Some(source) = route.source {
         attributes.push(RouteAttribute::PrefSource(source.into()));
     }
@@ -93,13 +102,14 @@ fn route(message: &RouteMessage) -> Option<Route> {
         AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         _ => return None,
     };
-    let (mut link, mut source, mut mtu, mut gateway) = (0, None, 0, false);
+    let (mut link, mut source, mut mtu, mut gateway, mut via) = (0, None, 0, false, None);
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(address) => to = ip(address)?,
             RouteAttribute::Oif(index) => link = *index,
             RouteAttribute::PrefSource(address) => source = ip(address),
-            RouteAttribute::Gateway(_) | RouteAttribute::Via(_) => gateway = true,
+            RouteAttribute::Gateway(address) => (gateway, via) = (true, ip(address)),
+            RouteAttribute::Via(_) => gateway = true,
             RouteAttribute::Metrics(metrics) => {
                 let known = metrics.iter().find_map(|metric| match metric {
                     RouteMetric::Mtu(mtu) => Some(*mtu),
@@ -116,6 +126,7 @@ fn route(message: &RouteMessage) -> Option<Route> {
         source,
         mtu,
         gateway,
+        via,
         local: matches!(
             header.kind,
             RouteType::Local | RouteType::Broadcast | RouteType::Multicast | RouteType::Anycast

@@ -6,11 +6,10 @@ use contiv_datapath_abi::config::{Config, DEFAULT_TENANT};
 use ipnet::IpNet;
 
 use super::{MTU, Plane};
-use crate::Error;
 use crate::door::{Door, Wanted};
 use crate::endpoints::address_key;
 use crate::error::Failures;
-use crate::firewall::Rules;
+use crate::firewall::{GuestFoothold, Rules};
 use crate::names::{DOOR_INSIDE, TUNNEL, is_ours, link_names};
 use crate::netlink::Link;
 use crate::overlay;
@@ -18,6 +17,7 @@ use crate::private::{self, Private};
 use crate::shortfall::{Shortfalls, Subject};
 use crate::spec::{Desired, EndpointSpec, NetworkSpec};
 use crate::taken::{Look, overlap};
+use crate::{Error, footholds};
 
 impl Plane {
     /// The host's link with a private subnet that nothing else on the host has.
@@ -141,6 +141,7 @@ impl Plane {
         desired: &Desired,
     ) -> Result<(), Error> {
         let used = look.taken();
+        let reached = footholds::reached(look);
         let mut wanted = Wanted::new();
         for network in of_default(desired).filter(|network| !network.unreachable_from_host) {
             let v4 = IpNet::from(network.subnet.trunc());
@@ -149,7 +150,8 @@ impl Plane {
                 .map(|subnet| IpNet::from(subnet.trunc()));
             for prefix in [Some(v4), v6].into_iter().flatten() {
                 // Whoever asks may have looked before the prefix was taken.
-                if !used.iter().any(|taken| overlap(taken.prefix, prefix)) {
+                let taken = used.iter().any(|taken| overlap(taken.prefix, prefix));
+                if !taken && !reached.contains(&prefix) {
                     wanted.insert(prefix, network.mtu);
                 }
             }
@@ -181,6 +183,8 @@ impl Plane {
             guests_ipv6,
             tunnel_port: desired.underlay.map(|underlay| underlay.udp_port),
             bridges: bridges.map(|link| link.name.clone()).collect(),
+            footholds: desired.footholds.values().cloned().collect(),
+            guest_footholds: guest_footholds(desired),
         };
         self.firewall.ensure(&rules)
     }
@@ -224,6 +228,19 @@ impl Plane {
         }
         failures.result()
     }
+}
+
+/// The host's interfaces in networks of tenants other than the default one.
+fn guest_footholds(desired: &Desired) -> Vec<GuestFoothold> {
+    let of_guest = |(id, name): (&String, &String)| {
+        let network = desired.networks.get(&desired.local.get(id)?.network)?;
+        (network.tenant != DEFAULT_TENANT).then(|| GuestFoothold {
+            link: name.clone(),
+            hosts: network.subnet.trunc(),
+            hosts_ipv6: network.ipv6_subnet.map(|subnet| subnet.trunc()),
+        })
+    };
+    desired.footholds.iter().filter_map(of_guest).collect()
 }
 
 fn of_default(desired: &Desired) -> impl Iterator<Item = &NetworkSpec> {

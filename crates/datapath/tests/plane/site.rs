@@ -131,6 +131,7 @@ impl Site {
             mtu: 1500,
             vni: 0,
             refuses: false,
+            of_hosts: false,
             unreachable_from_host: false,
         };
         self.desired.networks.insert(number, spec);

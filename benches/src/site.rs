@@ -87,6 +87,7 @@ impl Site {
             vni: 0,
             unreachable_from_host: false,
             refuses: false,
+            of_hosts: false,
         };
         self.desired.networks.insert(number, network);
         self.apply()

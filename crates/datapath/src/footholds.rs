@@ -79,7 +79,7 @@ impl Plane {
             set.map_err(Error::netlink(what("bring up")))?;
         }
         self.ensure_own_addresses(&end, spec, &network, look)?;
-        self.ensure_own_routes(&end, spec, &network, look, desired)
+        self.ensure_own_routes(&end, spec, look, desired)
     }
 
     fn make_anew(&mut self, id: &str, name: &str, spec: &EndpointSpec) -> Result<Link, Error> {
@@ -120,12 +120,11 @@ impl Plane {
         &mut self,
         end: &Link,
         spec: &EndpointSpec,
-        network: &NetworkSpec,
         look: &Look,
         desired: &Desired,
     ) -> Result<(), Error> {
         let used = look.taken();
-        let mut wanted = routes(end.index, spec, network, desired);
+        let mut wanted = routes(end.index, spec, &self.networks, desired);
         // Whoever asks may have looked before the prefix was taken.
         wanted.retain(|to, _| !used.iter().any(|taken| overlap(taken.prefix, *to)));
         if wanted.values().any(|route| route.via.is_some()) {
@@ -194,9 +193,12 @@ fn addresses(spec: &EndpointSpec, network: &NetworkSpec) -> Vec<IpNet> {
 fn routes(
     link: u32,
     spec: &EndpointSpec,
-    network: &NetworkSpec,
+    networks: &BTreeMap<u32, NetworkSpec>,
     desired: &Desired,
 ) -> BTreeMap<IpNet, Route> {
+    let Some(network) = networks.get(&spec.network) else {
+        return BTreeMap::new();
+    };
     let own = addresses(spec, network);
     let source = |to: &IpNet| {
         let same = |own: &&IpNet| own.addr().is_ipv4() == to.addr().is_ipv4();
@@ -225,7 +227,7 @@ fn routes(
             let mut ids = desired.footholds.keys();
             ids.any(|id| desired.local.get(id).is_some_and(|e| e.network == *number))
         };
-        let others = desired.networks.iter().filter(|(number, other)| {
+        let others = networks.iter().filter(|(number, other)| {
             other.tenant == network.tenant && !other.unreachable_from_host && !with_own(number)
         });
         for (_, other) in others {

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod flood;
+mod foothold;
 mod guard;
 mod hail;
 mod life;

@@ -9,6 +9,7 @@
 
 mod converge;
 mod counts;
+mod foothold;
 mod guard;
 mod host;
 mod isolation;

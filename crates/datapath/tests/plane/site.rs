@@ -171,6 +171,20 @@ impl Site {
         Container { id, netns, spec }
     }
 
+    /// An interface of the host's own in a network, from the next time that it applies.
+    pub(crate) fn foothold(&mut self, name: &str, network: u32, last: u8) {
+        let spec = self.spec(network, last, 0);
+        let id = format!("{}:{name}@{}", spec.tenant, self.address);
+        self.desired.footholds.insert(id.clone(), name.to_owned());
+        self.desired.local.insert(id, spec);
+    }
+
+    /// The endpoint's id of an interface of the host's own.
+    pub(crate) fn id_of(&self, name: &str) -> String {
+        let mut all = self.desired.footholds.iter();
+        all.find(|(_, of)| *of == name).unwrap().0.clone()
+    }
+
     fn move_in(&self, id: &str, netns: &Netns, spec: &EndpointSpec) {
         let (_, link) = link_names(id);
         let fd = netns.as_fd().as_raw_fd();

@@ -89,6 +89,9 @@ pub fn network(image: &Image, reports: &HostReports, key: &str) -> Option<Networ
     if known.parsed.nw_type == NetworkType::Data && !is_automatic(&known.parsed.name) {
         subject = subject.with_docker_network();
     }
+    if known.parsed.nw_type == NetworkType::Infra {
+        subject = subject.with_interfaces();
+    }
     Some(NetworkOper {
         pkt_tag,
         external_pkt_tag,

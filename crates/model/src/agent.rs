@@ -20,6 +20,7 @@
 
 mod address;
 mod event;
+mod foothold;
 mod hits;
 mod host;
 mod mac;
@@ -38,6 +39,7 @@ pub use address::{
     AddressGrant, AddressRelease, AddressRequest, Asker, DockerNetwork, PoolRef, SwarmLife,
 };
 pub use event::{EventBatch, EventEnd, EventKind, FabricEvent};
+pub use foothold::{Foothold, LINK_NAME, WAY_OF_HOSTS};
 pub use hits::{HitsReport, RuleTotals, Totals};
 pub use host::HostView;
 pub use mac::Mac;

@@ -16,6 +16,7 @@ mod config;
 mod door;
 mod error;
 mod events;
+mod footholds;
 mod hits;
 mod hosts;
 mod lease;

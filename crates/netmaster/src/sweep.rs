@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::footholds;
 use crate::hosts::Hosts;
 use crate::lease::Lease;
 use crate::ledger::Ledger;
@@ -28,7 +29,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// Reports that come together are looked at together.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// Frees addresses that nobody claimed, and those that no host uses any more.
+/// Frees addresses that nobody claimed, and those that no host uses any more; gives hosts theirs in
+/// `infra` networks.
 pub(crate) struct Sweeper {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) hosts: Arc<Hosts>,
@@ -66,10 +68,10 @@ impl Sweeper {
                 (Err(error), _) => Err(error),
                 (Ok(false), _) => Ok(()),
                 (Ok(true), true) => self.tick().await,
-                (Ok(true), false) => self.settle().await,
+                (Ok(true), false) => self.heard().await,
             };
             if let Err(error) = swept {
-                tracing::warn!(%error, "addresses are not freed yet");
+                tracing::warn!(%error, "addresses are not freed or given yet");
             }
         }
     }
@@ -77,8 +79,14 @@ impl Sweeper {
     async fn tick(&self) -> Result<(), Error> {
         self.expire(self.clock.now()).await?;
         self.forsake(self.clock.now()).await?;
+        self.adopt(self.clock.now()).await?;
+        self.heard().await
+    }
+
+    /// Hosts have said something: that they are here, or what they have applied.
+    async fn heard(&self) -> Result<(), Error> {
         self.settle().await?;
-        self.adopt(self.clock.now()).await
+        footholds::give(&self.ledger, &self.lease, self.clock.now()).await
     }
 
     /// Takes hosts off the list of those that a restored store waits for.

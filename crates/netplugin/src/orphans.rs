@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use contiv_client::HostClient;
 use contiv_model::agent::{
-    EndpointRequest, EndpointView, Mac, ObjectKind, ObjectRef, PoolRef, Problem,
+    EndpointRequest, EndpointView, Foothold, Mac, ObjectKind, ObjectRef, PoolRef, Problem,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -111,9 +111,15 @@ impl Orphans {
     ) {
         let mut state = self.state();
         state.orphans.retain(|id, _| mirror.endpoint(id).is_none());
+        state
+            .fenced
+            .retain(|id, _| !Foothold::is_id(id) || mirror.endpoint(id).is_none());
         for (id, facts) in kernel {
             let ours = facts.attachment == Attachment::InUse && !departing.contains(id);
-            if !ours || mirror.endpoint(id).is_some() || state.orphans.contains_key(id) {
+            let known = mirror.endpoint(id).is_some() || state.orphans.contains_key(id);
+            // A foothold that was lost is not asked for again: masters give another.
+            let lost = Foothold::is_id(id) && state.fenced.contains_key(id);
+            if !ours || known || lost {
                 continue;
             }
             let Some(view) = view(mirror, host, id, facts) else {
@@ -286,8 +292,10 @@ impl Orphans {
         state.orphans.remove(id);
         state.fenced.insert(id.to_owned(), message);
         drop(state);
-        departures.add(id);
-        departures.wake();
+        if !Foothold::is_id(id) {
+            departures.add(id);
+            departures.wake();
+        }
         replica.look_again();
     }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use contiv_ipam::{AddressState, For};
-use contiv_model::agent::{EndpointRequest, EndpointView, Mac, PoolRef};
+use contiv_model::agent::{EndpointRequest, EndpointView, Foothold, Mac, PoolRef};
 
 use super::address::{Place, held};
-use super::adopt;
+use super::{adopt, foothold};
 use crate::decision::{Decided, Draft, settled};
 use crate::image::Image;
 use crate::key::Key;
@@ -30,6 +30,7 @@ pub fn put_endpoint(
         return repeat(known, host, request);
     }
     let place = Place::of(image, &request.pool)?;
+    foothold::check(image, place.network, host, id)?;
     let ipv4 = match request.ipv4 {
         Some(wish) => wish,
         None => lowest_ipv4(&place, host)?,
@@ -51,10 +52,14 @@ pub fn put_endpoint(
         network,
         group,
         host: host.to_owned(),
-        boot_id: image
-            .host(host)
-            .map(|h| h.boot_id.clone())
-            .unwrap_or_default(),
+        boot_id: match Foothold::is_id(id) {
+            // It is the host's, in each boot.
+            true => String::new(),
+            false => image
+                .host(host)
+                .map(|h| h.boot_id.clone())
+                .unwrap_or_default(),
+        },
         ipv4,
         ipv6,
         mac: mac(request.mac, ipv4)?,
@@ -98,6 +103,10 @@ pub fn delete_endpoint(image: &Image, host: &str, id: &str) -> Decided<()> {
         return Ok(settled(()));
     };
     check_host(known, host)?;
+    if Foothold::is_id(id) {
+        // It ends with the network or with the host, and by nobody's word.
+        return Ok(settled(()));
+    }
     let mut draft = Draft::new(image);
     end(&mut draft, image, known);
     Ok(draft.answer(()))

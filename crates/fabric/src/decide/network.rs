@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use contiv_ipam::AddressState;
-use contiv_model::agent::Encap;
+use contiv_model::agent::{Encap, Foothold};
 use contiv_model::object::{Keyed, Network};
 use contiv_model::parsed::ParsedNetwork;
 
 use super::docker_network::forget_swarms;
 use super::tenant::counted;
-use super::{claim, expected, prefixes, room};
+use super::{claim, expected, foothold, prefixes, room};
 use crate::decision::{Decided, Draft, settled};
 use crate::image::{Image, KnownNetwork};
 use crate::key::{Key, Numbered};
@@ -79,6 +79,7 @@ pub(super) fn put_network_anyway(
             .map_err(Refusal::clash)?;
     }
     prefixes::check(image, reports, &parsed)?;
+    foothold::check_network(image, &parsed)?;
     let global = image.required_global()?;
     parsed.check_tag(&global.parsed)?;
 
@@ -106,7 +107,8 @@ pub(super) fn put_network_anyway(
     Ok(draft.answer(record.object))
 }
 
-/// Deletes a network that has neither groups nor endpoints, with all it holds.
+/// Deletes a network that has neither groups nor endpoints of containers, with all it holds: the
+/// hosts' own interfaces in it, too.
 pub fn delete_network(image: &Image, name: &str, expected: Option<u64>) -> Decided<()> {
     let decision = delete_network_anyway(image, name, expected)?;
     match image.network(name) {
@@ -136,7 +138,10 @@ pub(super) fn delete_network_anyway(
         );
         return Err(Refusal::conflict("", message));
     }
-    let endpoints = image.endpoints_of_network(name).count();
+    let (footholds, endpoints): (Vec<_>, Vec<_>) = image
+        .endpoints_of_network(name)
+        .partition(|endpoint| Foothold::is_id(&endpoint.id));
+    let endpoints = endpoints.len();
     if endpoints > 0 {
         let message = format!(
             "network {name} still has {}; remove their containers first",
@@ -158,6 +163,9 @@ pub(super) fn delete_network_anyway(
     draft.delete(&Key::Tag(known.parsed.encap, tag));
     let of = (known.parsed.tenant.as_str(), known.parsed.name.as_str());
     forget_swarms(&mut draft, image, of, None);
+    for foothold in footholds {
+        draft.delete(&Key::Endpoint(foothold.id.clone()));
+    }
     for (address, _) in image.addresses_of(number) {
         draft.delete(&Key::Address(number, address));
     }

@@ -1,6 +1,6 @@
 //! Prefixes that no network may overlap.
 
-use contiv_model::parsed::ParsedNetwork;
+use contiv_model::parsed::{NetworkType, ParsedNetwork};
 use ipnet::IpNet;
 
 use crate::image::{DEFAULT_TENANT, Image};
@@ -11,8 +11,10 @@ use crate::reports::HostReports;
 ///
 /// 1. the private subnet, of which every endpoint has an address on its host;
 /// 2. a prefix that a present host uses for itself, when the network is of tenant
-///    `default`: hosts route to its networks, and would cut themselves off. They
-///    have no routes to networks of other tenants.
+///    `default` or for hosts: hosts route to it, and would cut themselves off. They
+///    have no routes to other networks of other tenants;
+/// 3. a network that hosts route to, when it is one itself, whosever it is: a host has
+///    one table of routes.
 pub(super) fn check(
     image: &Image,
     reports: &HostReports,
@@ -33,8 +35,28 @@ pub(super) fn check(
             return Err(Refusal::conflict(field, message));
         }
     }
-    if network.tenant != DEFAULT_TENANT {
+    if !is_routed_to(network) {
         return Ok(());
+    }
+    for (name, other) in image.networks() {
+        let other = &other.parsed;
+        // What one tenant's networks share has been looked at.
+        if other.tenant == network.tenant || !is_routed_to(other) {
+            continue;
+        }
+        let v6 = other.ipv6_subnet.map(IpNet::V6);
+        let theirs: Vec<IpNet> = [Some(IpNet::V4(other.subnet.net)), v6]
+            .into_iter()
+            .flatten()
+            .collect();
+        let hit = subnets().find(|(_, net)| theirs.iter().any(|other| overlap(*net, *other)));
+        if let Some((field, net)) = hit {
+            let message = format!(
+                "{net} overlaps network {name}, and hosts reach both by their addresses: networks \
+                 of tenant {DEFAULT_TENANT}, and infra networks; choose another subnet"
+            );
+            return Err(Refusal::conflict(field, message));
+        }
     }
     for (host, report) in reports.live() {
         for taken in &report.taken {
@@ -52,6 +74,11 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// Whether hosts have a route to the network.
+fn is_routed_to(network: &ParsedNetwork) -> bool {
+    network.tenant == DEFAULT_TENANT || network.nw_type == NetworkType::Infra
 }
 
 fn overlap(a: IpNet, b: IpNet) -> bool {

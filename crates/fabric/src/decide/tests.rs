@@ -4,6 +4,7 @@ mod addresses;
 mod apply;
 mod changes;
 mod depth;
+mod footholds;
 mod given;
 mod identity;
 mod life_cycle;

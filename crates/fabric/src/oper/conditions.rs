@@ -1,7 +1,7 @@
 //! The conditions of an object.
 //!
-//! 1. `Realised`, one for each live host: the object has its Docker network there. Only
-//!    what is to have one has this condition.
+//! 1. `Realised`, one for each live host: the object has its Docker network there, or the host
+//!    its interface in an `infra` network. Only what is to have one has this condition.
 //! 2. Each problem that a live host has with the object, under the problem's own name.
 //! 3. `Ready`, for the whole fabric: every live host has applied the object's last
 //!    change, has realised it where it is to, and has no problem with it.
@@ -16,13 +16,21 @@ use crate::reports::{HostReport, HostReports};
 const READY: &str = "Ready";
 const REALISED: &str = "Realised";
 
+/// What each live host is to make of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Made {
+    DockerNetwork,
+    /// Its own, in an `infra` network.
+    Interface,
+}
+
 /// What the conditions are of.
 pub(super) struct Subject<'a> {
     /// How hosts call it, if they do.
     object: Option<ObjectRef>,
     /// Number of its last commit.
     number: u64,
-    docker_network: bool,
+    made: Option<Made>,
     /// The one host that it is on.
     host: Option<&'a str>,
 }
@@ -36,7 +44,7 @@ impl<'a> Subject<'a> {
                 key: name.to_owned(),
             }),
             number: revision,
-            docker_network: false,
+            made: None,
             host: None,
         }
     }
@@ -50,14 +58,21 @@ impl<'a> Subject<'a> {
         Subject {
             object: Some(object),
             number: image.number_of(&key.to_string()),
-            docker_network: false,
+            made: None,
             host: None,
         }
     }
 
     pub(super) fn with_docker_network(self) -> Subject<'a> {
         Subject {
-            docker_network: true,
+            made: Some(Made::DockerNetwork),
+            ..self
+        }
+    }
+
+    pub(super) fn with_interfaces(self) -> Subject<'a> {
+        Subject {
+            made: Some(Made::Interface),
             ..self
         }
     }
@@ -77,9 +92,10 @@ impl<'a> Subject<'a> {
         for (host, report) in reports.live().filter(here) {
             hosts += 1;
             let problems = self.problems(report);
-            let realised = !self.docker_network || self.is_realised(report);
-            if self.docker_network {
-                conditions.push(realised_on(host, realised, problems.first().copied()));
+            let realised = self.made.is_none() || self.is_realised(report);
+            if let Some(made) = self.made {
+                let problem = problems.first().copied();
+                conditions.push(realised_on(host, made, realised, problem));
             }
             conditions.extend(problems.iter().map(|problem| problem_on(host, problem)));
             match problems.first() {
@@ -87,8 +103,10 @@ impl<'a> Subject<'a> {
                 None if report.applied.number < self.number => {
                     late.push(format!("{host} has not applied it yet"));
                 }
-                None if !realised => late.push(format!("{host} has no Docker network for it yet")),
-                None => {}
+                None => late.extend(self.made.filter(|_| !realised).map(|made| match made {
+                    Made::DockerNetwork => format!("{host} has no Docker network for it yet"),
+                    Made::Interface => format!("{host} has no interface in it yet"),
+                })),
             }
         }
         if self.host.is_some() && hosts == 0 {
@@ -125,11 +143,18 @@ fn ready(late: &[String]) -> Condition {
     }
 }
 
-fn realised_on(host: &str, status: bool, problem: Option<&Problem>) -> Condition {
-    let (reason, message) = match (status, problem) {
-        (true, _) => ("DockerNetworkMade", ""),
-        (false, Some(problem)) => (problem.reason.as_str(), problem.message.as_str()),
-        (false, None) => ("Waiting", "the host has not made its Docker network yet"),
+fn realised_on(host: &str, made: Made, status: bool, problem: Option<&Problem>) -> Condition {
+    let (reason, message) = match (status, problem, made) {
+        (true, _, Made::DockerNetwork) => ("DockerNetworkMade", ""),
+        (true, _, Made::Interface) => ("InterfaceMade", ""),
+        (false, Some(problem), _) => (problem.reason.as_str(), problem.message.as_str()),
+        (false, None, Made::DockerNetwork) => {
+            ("Waiting", "the host has not made its Docker network yet")
+        }
+        (false, None, Made::Interface) => (
+            "Waiting",
+            "the host has no interface in it yet; are there addresses left?",
+        ),
     };
     Condition {
         kind: REALISED.into(),

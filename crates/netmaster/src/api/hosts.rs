@@ -8,9 +8,11 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
-use contiv_fabric::record::HostRecord;
+use contiv_fabric::record::{EndpointRecord, HostRecord};
 use contiv_fabric::{Image, Key};
-use contiv_model::agent::{ObjectKind, ObjectRef, Problem as HostProblem, Revision, TakenPrefix};
+use contiv_model::agent::{
+    Foothold, ObjectKind, ObjectRef, Problem as HostProblem, Revision, TakenPrefix,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -46,6 +48,8 @@ pub(super) struct HostDocument {
     endpoints: u64,
     /// The tenants that they are of.
     tenants: Vec<String>,
+    /// Its own interfaces in `infra` networks.
+    interfaces: Vec<HostInterface>,
     /// Everything up to this revision is in its kernel.
     #[schema(value_type = Object)]
     applied: Revision,
@@ -60,6 +64,18 @@ pub(super) struct HostDocument {
     /// Prefixes that it uses for itself.
     #[schema(value_type = Vec<Object>)]
     taken: Vec<TakenPrefix>,
+}
+
+/// A host's own interface in an `infra` network.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HostInterface {
+    /// `network.tenant`.
+    network: String,
+    #[serde(rename = "endpointID")]
+    endpoint_id: String,
+    /// The IPv4 address, then the IPv6 address if there is one.
+    ip_address: Vec<String>,
 }
 
 /// How a host is to be removed.
@@ -173,6 +189,7 @@ impl HostDocument {
             silent: silent.map(|silent| silent.as_secs()),
             endpoints: u64::try_from(image.endpoints_on(name).count()).unwrap_or(u64::MAX),
             tenants: image.tenants_on(name).map(str::to_owned).collect(),
+            interfaces: interfaces(image, name),
             applied: report.applied,
             lag: revision.number.saturating_sub(applied),
             realised: report
@@ -185,6 +202,17 @@ impl HostDocument {
             taken: report.taken,
         }
     }
+}
+
+fn interfaces(image: &Image, host: &str) -> Vec<HostInterface> {
+    let footholds = image.endpoints_on(host);
+    let footholds = footholds.filter(|endpoint| Foothold::is_id(&endpoint.id));
+    let interface = |endpoint: &EndpointRecord| HostInterface {
+        network: format!("{}.{}", endpoint.network, endpoint.tenant),
+        endpoint_id: endpoint.id.clone(),
+        ip_address: endpoint.addresses().map(|a| a.to_string()).collect(),
+    };
+    footholds.map(interface).collect()
 }
 
 /// Number of the last commit of what hosts realise; 0 when it is gone. Before a host has applied

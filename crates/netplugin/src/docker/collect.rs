@@ -12,6 +12,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use contiv_model::agent::Foothold;
+
 use super::client::EngineClient;
 use crate::data_plane::{Attachment, EndpointFacts};
 use crate::error::Error;
@@ -43,6 +45,8 @@ impl Abandoned {
         let found: BTreeSet<&str> = mirror
             .endpoints()
             .filter(|e| e.host == host && !departing.contains(&e.id) && abandoned(&e.id))
+            // The host's own interfaces are no engine's.
+            .filter(|e| !Foothold::is_id(&e.id))
             .map(|e| e.id.as_str())
             .collect();
         self.since.retain(|id, _| found.contains(id.as_str()));

@@ -9,8 +9,10 @@ use crate::mirror::DEFAULT_TENANT;
 /// Networks that overlap what the host has by another way.
 pub(super) fn conflicts(taken: &[TakenPrefix], networks: &[NetworkView]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    // The host has no part in networks of other tenants, which may have what addresses they like.
-    for network in networks.iter().filter(|n| n.tenant == DEFAULT_TENANT) {
+    // The host has no part in other networks of other tenants, which may have what addresses they
+    // like.
+    let reached = |n: &&NetworkView| n.tenant == DEFAULT_TENANT || n.infra;
+    for network in networks.iter().filter(reached) {
         let v4 = IpNet::from(network.subnet);
         let subnets = [Some(v4), network.ipv6_subnet.map(IpNet::from)];
         for subnet in subnets.into_iter().flatten() {

@@ -9,7 +9,8 @@ use contiv_datapath::spec::{
 };
 use contiv_datapath::{Cause, Shortfall, Subject};
 use contiv_model::agent::{
-    Encap, EndpointView, ForwardMode, NetworkView, ObjectKind, ObjectRef, Problem, TakenPrefix,
+    Encap, EndpointView, Foothold, ForwardMode, NetworkView, ObjectKind, ObjectRef, Problem,
+    TakenPrefix, WAY_OF_HOSTS,
 };
 use contiv_policy::TenantPolicy;
 use ipnet::IpNet;
@@ -52,7 +53,10 @@ pub(crate) struct Wanted {
 ///    and the overlap is reported as a problem of the network.
 /// 3. The endpoints of this host whose tenant and network are known, but for
 ///    those that are being removed; and those that masters are still to hear of.
-/// 4. The other hosts that this one shares tenants with, and their endpoints.
+/// 4. The host's own interfaces, which `infra` networks have, with the name of the network; one
+///    whose network overlaps a prefix of the host's own, or another network that the host reaches,
+///    is not made, and reported as such an overlap.
+/// 5. The other hosts that this one shares tenants with, and their endpoints.
 pub(crate) fn desired(mirror: &Mirror, around: &Surroundings) -> Wanted {
     let mut wanted = Wanted::default();
     if let Some(global) = mirror.global() {
@@ -77,15 +81,18 @@ pub(crate) fn desired(mirror: &Mirror, around: &Surroundings) -> Wanted {
     wanted.desired.hosts = others.collect();
     wanted.desired.remote = Arc::clone(&around.remote);
     wanted.desired.tenants = tenants(mirror);
+    let mut unreachable = BTreeSet::new();
     for network in mirror.networks() {
         let Some(tenant) = mirror.tenant(&network.tenant) else {
             continue;
         };
-        let overlap = (network.tenant == DEFAULT_TENANT)
+        let overlap = is_routed_to(network)
             .then(|| around.taken.iter().find(|t| overlaps(network, t.prefix)))
             .flatten();
-        if let Some(taken) = overlap {
+        let others = in_the_way(mirror, network);
+        if let Some(taken) = overlap.or(others.as_ref()) {
             wanted.problems.push(subnet_taken(network, taken));
+            unreachable.insert(network.number);
         }
         let spec = NetworkSpec {
             tenant: tenant.number,
@@ -95,8 +102,9 @@ pub(crate) fn desired(mirror: &Mirror, around: &Surroundings) -> Wanted {
             ipv6_gateway: network.ipv6_gateway,
             mtu: mtu(network, around.mtu),
             vni: vni(network),
-            unreachable_from_host: overlap.is_some(),
+            unreachable_from_host: unreachable.contains(&network.number),
             refuses: in_swarm(mirror, network),
+            of_hosts: is_way_of_hosts(network),
         };
         wanted.desired.networks.insert(network.number, spec);
     }
@@ -104,11 +112,50 @@ pub(crate) fn desired(mirror: &Mirror, around: &Surroundings) -> Wanted {
         if endpoint.host != around.host || around.gone.contains(&endpoint.id) {
             continue;
         }
-        if let Some(spec) = endpoint_spec(mirror, endpoint) {
-            wanted.desired.local.insert(endpoint.id.clone(), spec);
+        let Some(spec) = endpoint_spec(mirror, endpoint) else {
+            continue;
+        };
+        if Foothold::is_id(&endpoint.id) {
+            if unreachable.contains(&spec.network) {
+                continue;
+            }
+            let (id, name) = (endpoint.id.clone(), endpoint.network.clone());
+            wanted.desired.footholds.insert(id, name);
         }
+        wanted.desired.local.insert(endpoint.id.clone(), spec);
     }
     wanted
+}
+
+/// Whether hosts have a route to the network.
+fn is_routed_to(network: &NetworkView) -> bool {
+    network.tenant == DEFAULT_TENANT || network.infra
+}
+
+/// Whether hosts reach all networks of the tenant by this one.
+fn is_way_of_hosts(network: &NetworkView) -> bool {
+    network.infra && network.tenant == DEFAULT_TENANT && network.name == WAY_OF_HOSTS
+}
+
+/// A network that the host reaches and that comes before an `infra` network with addresses of its.
+/// Masters refuse such, but for those that were made before they did.
+fn in_the_way(mirror: &Mirror, network: &NetworkView) -> Option<TakenPrefix> {
+    if !network.infra || network.tenant == DEFAULT_TENANT {
+        return None;
+    }
+    let before = |other: &&NetworkView| {
+        let earlier = other.tenant == DEFAULT_TENANT || other.number < network.number;
+        is_routed_to(other) && other.tenant != network.tenant && earlier
+    };
+    let hit = |other: &&NetworkView| {
+        let v6 = other.ipv6_subnet.map(IpNet::from);
+        overlaps(network, other.subnet.into()) || v6.is_some_and(|v6| overlaps(network, v6))
+    };
+    let other = mirror.networks().filter(before).find(hit)?;
+    Some(TakenPrefix {
+        prefix: other.subnet.into(),
+        by: format!("network {} of tenant {}", other.name, other.tenant),
+    })
 }
 
 /// Whether a network of some Swarm stands for the network or a group of it.
@@ -132,13 +179,17 @@ pub(crate) fn problem(mirror: &Mirror, shortfall: &Shortfall) -> Option<Problem>
             let key = format!("{}:{}", network.tenant, network.name);
             (ObjectKind::Network, key)
         }
-        Subject::Endpoint(id) => (ObjectKind::Endpoint, id.clone()),
+        Subject::Endpoint(id) => match Foothold::parse(id) {
+            Some(foothold) => (ObjectKind::Network, foothold.network_key()),
+            None => (ObjectKind::Endpoint, id.clone()),
+        },
         // Hosts are no objects that masters keep problems of.
         Subject::Underlay | Subject::Host(_) => return None,
     };
     let reason = match shortfall.cause {
         Cause::Policy => "PolicyRefused",
         Cause::Room => "TablesFull",
+        Cause::Name => "NameTaken",
         Cause::Kernel => "DataPlane",
     };
     Some(Problem {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contiv_model::agent::{EndpointStatus, HostStatus, ObjectRef};
+use contiv_model::agent::{EndpointStatus, Foothold, HostStatus, ObjectKind, ObjectRef};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -91,7 +91,8 @@ impl Reporter {
         // In this order: what was made anew under its old name is known to be so by the time that
         // its revision is said to be applied.
         let applied = self.replica.applied();
-        let realised = still_the_same(observed.realised.clone(), &self.replica.read());
+        let mut realised = still_the_same(observed.realised.clone(), &self.replica.read());
+        realised.extend(interfaces(&kernel, &self.replica.read()));
         let ids = living(
             &self.replica.read(),
             &self.host_name,
@@ -133,6 +134,21 @@ fn still_the_same(realised: BTreeMap<ObjectRef, String>, mirror: &Mirror) -> Vec
     realised.into_iter().filter_map(same).collect()
 }
 
+/// Networks in which the kernel has an interface of the host's own: of the same network, or of one
+/// that has gone and whose interface has not.
+fn interfaces(kernel: &BTreeMap<String, EndpointFacts>, mirror: &Mirror) -> Vec<ObjectRef> {
+    let of = |(id, facts): (&String, &EndpointFacts)| {
+        let foothold = Foothold::parse(id)?;
+        let made = facts.spec.as_ref()?.network;
+        let now = mirror.network(foothold.tenant, foothold.network);
+        now.is_none_or(|now| now.number == made).then(|| ObjectRef {
+            kind: ObjectKind::Network,
+            key: foothold.network_key(),
+        })
+    };
+    kernel.iter().filter_map(of).collect()
+}
+
 fn endpoint_status(
     id: &str,
     kernel: &BTreeMap<String, EndpointFacts>,
@@ -152,7 +168,7 @@ fn endpoint_status(
 
 #[cfg(test)]
 mod tests {
-    use contiv_model::agent::{EndpointView, HostObject, Mac, ObjectKind, Revision, StreamMessage};
+    use contiv_model::agent::{EndpointView, HostObject, Mac, Revision, StreamMessage};
 
     use super::*;
     use crate::mirror::tests::network;

@@ -16,6 +16,7 @@ mod traffic;
 
 mod at_once;
 mod failing;
+mod infra;
 mod killed;
 mod policy;
 mod reaching;

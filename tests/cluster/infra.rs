@@ -39,7 +39,11 @@ fn links(stage: &Stage, name: &str) -> Result<String> {
         let ours: Vec<&str> = shown.lines().filter(|line| line.contains(name)).collect();
         Ok(ours.join("\n"))
     });
-    Ok(shown.collect::<Result<Vec<_>>>()?.join("\n").trim().to_owned())
+    Ok(shown
+        .collect::<Result<Vec<_>>>()?
+        .join("\n")
+        .trim()
+        .to_owned())
 }
 
 /// Every host reaches every container and every other host, and each of these every host.
@@ -71,9 +75,7 @@ fn hosts_reach_containers_of_all_hosts_and_each_other() -> Result<()> {
                  --subnetv6 fd00:{third}::/120 --gatewayv6 fd00:{third}::fe"
             ))?;
         }
-        stage.netctl(
-            "net create -n infra contivh1 -s 10.99.0.0/24 --subnetv6 fd00:99::/120",
-        )?;
+        stage.netctl("net create -n infra contivh1 -s 10.99.0.0/24 --subnetv6 fd00:99::/120")?;
         let own = interfaces(stage, "contivh1.default")?;
         let distinct: std::collections::BTreeSet<&IpAddr> = own.iter().flatten().collect();
         ensure!(distinct.len() == 2 * HOSTS, "one address each: {own:?}");
@@ -145,16 +147,31 @@ fn policies_hold_for_hosts_and_conflicts_are_refused() -> Result<()> {
 
         // Tenants may have equal addresses, but not where hosts have a route to both.
         stage.netctl("tenant create blue")?;
-        stage.netctl("net create -t blue mine -s 10.1.0.0/16 -g 10.1.1.254")?;
+        stage.netctl("net create -t blue mine -s 10.1.0.0/17 -g 10.1.1.254")?;
         for (line, why) in [
-            ("net create -t blue -n infra theirs -s 10.1.7.0/24", "default:one"),
-            ("net create -t blue -n infra contivh1 -s 10.98.0.0/24", "default:contivh1"),
-            ("net create -n infra much-too-long-name -s 10.98.0.0/24", "15 bytes"),
-            ("net create -t blue -n infra eth -s 198.51.100.0/25", "198.51.100.0/24"),
+            (
+                "net create -t blue -n infra theirs -s 10.1.200.0/24",
+                "default:one",
+            ),
+            (
+                "net create -t blue -n infra contivh1 -s 10.98.0.0/24",
+                "default:contivh1",
+            ),
+            (
+                "net create -n infra much-too-long-name -s 10.98.0.0/24",
+                "15 bytes",
+            ),
+            (
+                "net create -t blue -n infra eth -s 198.51.100.0/25",
+                "198.51.100.0/24",
+            ),
         ] {
             let output = stage.nodes[0].try_netctl(line)?;
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            ensure!(!output.status.success() && said.contains(why), "{line}: {said}");
+            ensure!(
+                !output.status.success() && said.contains(why),
+                "{line}: {said}"
+            );
         }
 
         // By one of its own another tenant's containers are not reached, nor do they reach hosts.

@@ -309,8 +309,8 @@ fn what_hosts_route_to_is_apart_whosever_it_is() {
         tenant_name: "blue".into(),
         ..network
     };
-    make(&mut world, &of_blue(network("data", "10.1.0.0/16"))).unwrap();
-    let hit = make(&mut world, &of_blue(infra("own", "10.1.9.0/24"))).unwrap_err();
+    make(&mut world, &of_blue(network("data", "10.1.0.0/17"))).unwrap();
+    let hit = make(&mut world, &of_blue(infra("own", "10.1.200.0/24"))).unwrap_err();
     assert!(hit.message.contains("default:data"), "{hit}");
     make(&mut world, &of_blue(infra("own", "10.2.9.0/24"))).unwrap();
     let hit = make(&mut world, &network("more", "10.2.0.0/16")).unwrap_err();

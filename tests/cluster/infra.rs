@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use anyhow::{Context, ensure};
 use contiv_testbed::{Netns, wait_for};
-use serde_json::Value;
 
 use crate::actor::{Actor, Talk, accepted, barred, reaches};
 use crate::stage::{HOSTS, Result, SOON, Stage, story};
@@ -205,7 +204,7 @@ fn a_host_keeps_its_address_in_each_boot_and_loses_it_with_itself() -> Result<()
         // Nobody but the network and the host itself takes it.
         let listed = stage.nodes[0].get("/api/v1/inspect/networks/default:contivh1/")?;
         let count = listed["Oper"]["numEndpoints"].clone();
-        ensure!(count == Value::from(HOSTS), "{listed}");
+        ensure!(count == HOSTS, "{listed}");
         stage.nodes[2].stop_agent()?;
         stage.netctl("host rm --force h3")?;
         wait_for(SOON, "the address to be free", || {

@@ -56,7 +56,7 @@ pub(crate) struct Create {
     network: String,
     #[command(flatten)]
     tenant: TenantFlag,
-    /// `data` for containers, `infra` for hosts.
+    /// `data` for containers, `infra` for hosts, each of which gets an interface of that name.
     #[arg(short, long, default_value = "data", value_name = "TYPE")]
     nw_type: String,
     /// `vlan` or `vxlan`.

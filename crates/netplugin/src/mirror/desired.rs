@@ -267,3 +267,6 @@ fn subnet_taken(network: &NetworkView, taken: &TakenPrefix) -> Problem {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@
 //!                             Hosts ──▶ Sweeper, Collector
 //! ```
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,7 +95,9 @@ impl App {
                     door.serve(listener, master.router().clone(), &tracker, &stop)?;
                 }
                 _ => {
-                    let serving = axum::serve(listener, master.trusting())
+                    let service = master.trusting();
+                    let service = service.into_make_service_with_connect_info::<SocketAddr>();
+                    let serving = axum::serve(listener, service)
                         .with_graceful_shutdown(stop.clone().cancelled_owned());
                     tracker.spawn(async move { serving.await });
                 }

@@ -12,11 +12,13 @@
 //! | `names` | the names and addresses that it is for |
 //! | `serve` | connections |
 //! | `guard` | who asks, and whether they may |
+//! | `local` | whose process speaks at the loopback, where keys are asked for |
 //! | `admin` | the administrator's first token, and the files for people |
 
 mod admin;
 mod certificate;
 mod guard;
+mod local;
 mod names;
 mod serve;
 

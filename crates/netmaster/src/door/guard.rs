@@ -1,14 +1,16 @@
 //! Who asks, and whether they may.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::RequestExt;
-use axum::extract::{MatchedPath, RawPathParams, Request};
+use axum::extract::{ConnectInfo, MatchedPath, RawPathParams, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use contiv_fabric::Image;
 use contiv_identity::{AdminToken, Presented, hash_matches};
 
+use super::local::{self, is_secret};
 use crate::api::{Problem, Shared};
 
 /// The one path for those who are not known yet; its token is in the body.
@@ -42,7 +44,8 @@ pub(crate) enum Caller {
 /// Finds out who asks, and refuses what they may not. What follows finds the [`Caller`] among the
 /// request's extensions.
 ///
-/// 1. The loopback is trusted.
+/// 1. The loopback is trusted, but for what gives the cluster's keys away: that is for root there, or
+///    for who shows the administrator's token.
 /// 2. A certificate is a host's, as long as it is the one that the store has for that name. It is
 ///    good for the host's own part of the agent API.
 /// 3. A token is the administrator's, and good for everything.
@@ -50,7 +53,7 @@ pub(crate) enum Caller {
 pub(crate) async fn admit(shared: &Shared, request: &mut Request) -> Result<(), Problem> {
     let peer = request.extensions().get::<Peer>().cloned();
     let caller = match peer {
-        Some(Peer::Loopback) => Caller::Local,
+        Some(Peer::Loopback) => local(shared, request).await?,
         Some(Peer::Network(certificate)) => {
             let committed = shared.ledger.read();
             who(committed.image(), certificate.as_deref(), request.headers())?
@@ -81,6 +84,20 @@ pub(crate) async fn admit(shared: &Shared, request: &mut Request) -> Result<(), 
     }
     request.extensions_mut().insert(caller);
     Ok(())
+}
+
+/// Who speaks at the loopback.
+async fn local(shared: &Shared, request: &mut Request) -> Result<Caller, Problem> {
+    let route = request.extensions().get::<MatchedPath>();
+    if !route.is_some_and(|route| is_secret(route.as_str())) {
+        return Ok(Caller::Local);
+    }
+    if request.headers().contains_key(AUTHORIZATION) {
+        return who(shared.ledger.read().image(), None, request.headers());
+    }
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    local::check(peer.map(|ConnectInfo(peer)| *peer)).await?;
+    Ok(Caller::Local)
 }
 
 /// Refuses reports of a host on endpoints of another one.

@@ -146,3 +146,53 @@ fn nothing_but_the_loopback_is_served_plain() {
     );
     assert!(!dir.path().join("admin.token").exists());
 }
+
+/// The loopback trusts everybody with policy, and root alone with the cluster's keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clusters_keys_are_roots_on_the_loopback_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let door = Door::start(dir.path());
+    let token = std::fs::read_to_string(dir.path().join("admin.token")).unwrap();
+    let address = door.master.address;
+    // Speaks HTTP by bash alone, as somebody else: nobody, and root.
+    let ask = |uid: &str, method: &str, path: &str, header: &str| {
+        let script = format!(
+            "exec 3<>/dev/tcp/127.0.0.1/{}; printf '{method} {path} HTTP/1.0\\r\\n{header}\\r\\n' >&3; cat <&3",
+            address.port()
+        );
+        let mut command = Command::new("setpriv");
+        command.args([
+            "--reuid",
+            uid,
+            "--regid",
+            uid,
+            "--clear-groups",
+            "bash",
+            "-c",
+            &script,
+        ]);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    for (method, path) in [
+        ("GET", "/api/v1/snapshot/"),
+        ("GET", "/api/v1/snapshot"),
+        ("POST", "/api/v1/tokens/admin/"),
+        ("POST", "/api/v1/tokens/admin"),
+    ] {
+        let answer = ask("65534", method, path, "");
+        assert!(answer.starts_with("HTTP/1.0 403"), "{path}: {answer}");
+        assert!(answer.contains("for root alone"), "{answer}");
+    }
+    assert!(ask("65534", "GET", "/api/v1/tenants/", "").starts_with("HTTP/1.0 200"));
+    let bearer = |token: &str| format!("Authorization: Bearer {}\\r\\n", token.trim());
+    let shown = ask("65534", "GET", "/api/v1/snapshot/", &bearer(&token));
+    assert!(
+        shown.starts_with("HTTP/1.0 200") && shown.contains("contivSnapshot"),
+        "{shown}"
+    );
+    let guessed = AdminToken::new().unwrap().to_string();
+    let refused = ask("65534", "GET", "/api/v1/snapshot/", &bearer(&guessed));
+    assert!(refused.starts_with("HTTP/1.0 401"), "{refused}");
+    let root = ask("0", "GET", "/api/v1/snapshot/", "");
+    assert!(root.starts_with("HTTP/1.0 200"), "{root}");
+}

@@ -79,6 +79,8 @@ impl Relay {
             let mut brought = self.bring(&mut taken).await;
             while let Err(error) = brought {
                 tracing::debug!(%error, "a master takes no reports");
+                // Whoever answers next may be of an earlier version, and take no progress alone.
+                taken.status = None;
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = sleep(pause) => pause = (pause * 2).min(RETRY.1),

@@ -122,6 +122,14 @@ impl Master {
         self.0.0.lock().unwrap().lacks = calls.to_vec();
     }
 
+    /// It is one of an earlier version from now on, and has started anew.
+    fn goes_back(&self, life: &str) {
+        self.begin(life);
+        let mut told = self.0.0.lock().unwrap();
+        told.progress = false;
+        told.lacks.extend(["progress"]);
+    }
+
     /// Waits until it has been told so much of each.
     async fn hears(&self, wanted: &[(&str, usize)]) {
         let limit = Instant::now() + SOON;
@@ -332,5 +340,32 @@ async fn a_master_of_an_earlier_version_is_asked_once_and_again_when_it_is_upgra
     agent.reports();
     master
         .hears(&[("register", 1), ("status", 2), ("hits", 1), ("events", 4)])
+        .await;
+}
+
+#[tokio::test]
+async fn a_master_that_goes_back_a_version_hears_whole_reports_again() {
+    let (master, address) = Master::start("1").await;
+    master.takes_progress();
+    let agent = Agent::of(&address);
+    let come = |number: u64| {
+        let applied = Revision { epoch: 1, number };
+        let status = HostStatus {
+            applied,
+            ..HostStatus::default()
+        };
+        agent.status.send_replace(Some(Arc::new(status)));
+    };
+    come(1);
+    master.hears(&[("register", 1), ("status", 1)]).await;
+    master.goes_back("2");
+    come(2);
+    // The first whole report tells that it has started, and then it is told all of it again.
+    master
+        .hears(&[("progress", 1), ("register", 1), ("status", 2)])
+        .await;
+    come(3);
+    master
+        .hears(&[("progress", 1), ("register", 1), ("status", 3)])
         .await;
 }

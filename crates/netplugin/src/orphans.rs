@@ -111,9 +111,6 @@ impl Orphans {
     ) {
         let mut state = self.state();
         state.orphans.retain(|id, _| mirror.endpoint(id).is_none());
-        state
-            .fenced
-            .retain(|id, _| !Foothold::is_id(id) || mirror.endpoint(id).is_none());
         for (id, facts) in kernel {
             let ours = facts.attachment == Attachment::InUse && !departing.contains(id);
             let known = mirror.endpoint(id).is_some() || state.orphans.contains_key(id);
@@ -149,7 +146,11 @@ impl Orphans {
 
     /// Those that the mirror lacks.
     pub(crate) fn views(&self, mirror: &Mirror) -> Vec<EndpointView> {
-        let state = self.state();
+        let mut state = self.state();
+        // A foothold that was lost is whole again with the address that masters have given since.
+        state
+            .fenced
+            .retain(|id, _| !Foothold::is_id(id) || mirror.endpoint(id).is_none());
         let lacking = state
             .orphans
             .iter()

@@ -171,6 +171,20 @@ fn networks_are_routed_only_where_the_tenant_is() {
 }
 
 #[test]
+fn the_network_of_the_hosts_is_separate_from_none() {
+    let mut sketch = sketch();
+    let to = [10, 1, 2, 4];
+    for of_hosts in 0..2 {
+        for network in 0..2 {
+            let flags = Network::OF_HOSTS * u32::from(network == of_hosts);
+            sketch.networks[network].2.flags = flags;
+        }
+        let flow = opened(&sketch, 0, OWN, to).unwrap();
+        assert_eq!((flow.flags, flow.forward.slot), (Flow::ROUTED, 4));
+    }
+}
+
+#[test]
 fn what_is_not_in_a_network_is_the_hosts_or_the_worlds() {
     let mut sketch = sketch();
     for (to, expected) in [

@@ -12,11 +12,12 @@ use contiv_datapath_abi::endpoint::{AddressKey, Endpoint, FIRST_SLOT, Target};
 use contiv_datapath_abi::opening::Fabric;
 use contiv_datapath_abi::policy::{Query, Verdict};
 use contiv_datapath_abi::tenant::{Network, PrefixKey, Tenant};
-use contiv_model::agent::ForwardMode;
+use contiv_model::agent::{ForwardMode, WAY_OF_HOSTS};
+use contiv_model::parsed::{NetworkType, ParsedNetwork};
 use contiv_policy::{TenantPolicy, explain_side};
 use ipnet::IpNet;
 
-use crate::image::{Image, KnownNetwork};
+use crate::image::{DEFAULT_TENANT, Image, KnownNetwork};
 
 /// One tenant's maps.
 pub(super) struct Picture<'a> {
@@ -108,6 +109,10 @@ impl<'a> Picture<'a> {
 /// One row per subnet, as hosts have them.
 fn rows_of(known: &KnownNetwork) -> impl Iterator<Item = (IpNet, Network)> + use<> {
     let number = known.record.number;
+    let flags = match is_way_of_hosts(&known.parsed) {
+        true => Network::OF_HOSTS,
+        false => 0,
+    };
     let row = move |net: IpNet, gateway: Option<IpAddr>| {
         let host_bits = match net {
             IpNet::V4(net) => 32 - u32::from(net.prefix_len()),
@@ -115,6 +120,7 @@ fn rows_of(known: &KnownNetwork) -> impl Iterator<Item = (IpNet, Network)> + use
         };
         let network = Network {
             number,
+            flags,
             host_bits,
             gateway: gateway.map(mapped).unwrap_or_default(),
             ..Network::default()
@@ -126,6 +132,12 @@ fn rows_of(known: &KnownNetwork) -> impl Iterator<Item = (IpNet, Network)> + use
     let gateway = parsed.ipv6_gateway.map(IpAddr::from);
     let v6 = parsed.ipv6_subnet.map(|net| row(net.into(), gateway));
     [Some(v4), v6].into_iter().flatten()
+}
+
+/// Whether hosts reach all networks of the tenant by this one.
+fn is_way_of_hosts(network: &ParsedNetwork) -> bool {
+    let is_named = network.tenant == DEFAULT_TENANT && network.name == WAY_OF_HOSTS;
+    is_named && network.nw_type == NetworkType::Infra
 }
 
 /// An address as the kernel has it.

@@ -26,8 +26,9 @@ const PORTION: usize = 24;
 ///
 /// 1. A name is one host's: while a host of this name is live, another tunnel address is another
 ///    host's, and refused. The same address in another boot is the host itself, whose earlier
-///    connections have ended without a word; without an address nobody can tell, so that another
-///    boot is refused.
+///    connections have ended without a word. Of a host without an address the boot tells: the same
+///    one may have an address by now, as when an agent that said none is upgraded; another boot
+///    is refused.
 /// 2. A tunnel address is one host's: two that share it could not be told apart by it.
 pub fn register_host(
     image: &Image,
@@ -204,8 +205,11 @@ fn release(draft: &mut Draft<'_>, image: &Image, host: &str) -> usize {
 }
 
 fn check_same(known: &HostRecord, register: &Register, live: bool) -> Result<(), Refusal> {
-    let same_boot = known.boot_id == register.boot_id || known.tunnel.is_some();
-    if known.tunnel == register.tunnel && same_boot || !live {
+    let same = match known.tunnel {
+        Some(_) => known.tunnel == register.tunnel,
+        None => known.boot_id == register.boot_id,
+    };
+    if same || !live {
         return Ok(());
     }
     let place = |address: Option<std::net::IpAddr>| {
@@ -234,5 +238,37 @@ fn check_port(image: &Image, register: &Register) -> Result<(), Refusal> {
             Err(Refusal::conflict("vxlanPort", message))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::register;
+
+    #[test]
+    fn a_live_host_is_known_by_its_address_and_without_one_by_its_boot() {
+        let [a, b] = ["192.0.2.1", "192.0.2.2"].map(|text| Some(text.parse().unwrap()));
+        for (tunnel, boot, said_tunnel, said_boot, same) in [
+            (a, "1", a, "1", true),
+            (a, "1", a, "2", true),
+            (a, "1", b, "1", false),
+            (a, "1", None, "1", false),
+            (None, "1", None, "1", true),
+            // The agent is upgraded from one that said no address.
+            (None, "1", a, "1", true),
+            (None, "1", a, "2", false),
+            (None, "1", None, "2", false),
+        ] {
+            let known = HostRecord {
+                tunnel,
+                boot_id: boot.into(),
+                ..HostRecord::default()
+            };
+            let register = register(said_boot, said_tunnel);
+            let judged = check_same(&known, &register, true);
+            assert_eq!(judged.is_ok(), same, "{known:?} {register:?}");
+            assert!(check_same(&known, &register, false).is_ok());
+        }
     }
 }

@@ -20,11 +20,11 @@ fn open(output: &[u8]) -> Result<Vec<Value>> {
     Ok(findings.iter().filter(is_open).cloned().collect())
 }
 
-fn examine(stage: &Stage, flags: &str) -> Result<Vec<Value>> {
-    open(stage.netctl(&format!("doctor --json {flags}"))?.as_bytes())
+pub(crate) fn examine(stage: &Stage, flags: &str) -> Result<Vec<Value>> {
+    open(&stage.try_netctl(&format!("doctor --json {flags}"))?.stdout)
 }
 
-fn checks(found: &[Value]) -> Vec<&str> {
+pub(crate) fn checks(found: &[Value]) -> Vec<&str> {
     found.iter().filter_map(|f| f["check"].as_str()).collect()
 }
 

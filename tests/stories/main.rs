@@ -37,6 +37,7 @@ mod policy_trace;
 mod ports;
 mod prune;
 mod release_of_live_address;
+mod severed;
 mod shared_pool;
 mod start_remove;
 mod steps;

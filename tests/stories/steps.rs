@@ -16,7 +16,7 @@ use contiv_testbed::{BUSYBOX_IMAGE, Daemon, Step, Watch, wait_for};
 
 use crate::actor::Actor;
 use crate::stage::{Result, SOON, Stage, story};
-use life::Life;
+pub(crate) use life::Life;
 
 /// Engines give an address a minute's grace, and so do masters.
 const EXPIRED: Duration = Duration::from_secs(90);

@@ -2,7 +2,8 @@
 //!
 //! Links, routes and attachments can be changed by everybody who is root on the host. What a data
 //! plane has made and does not find any more was somebody else's doing, since it forgets what it
-//! takes away itself. An endpoint's link is none of these: it goes with its container.
+//! takes away itself. An endpoint's link is made anew, too; whether it was deleted, or went with its
+//! container, knows who asks the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
@@ -149,12 +150,13 @@ impl Plane {
     /// once; true says that [`apply`](Plane::apply) is to put back the rest.
     pub(crate) fn watch(&mut self) -> Result<bool, Error> {
         self.guard.turn = self.guard.turn.wrapping_add(1);
+        let mut severed = false;
         for (id, index) in self.next_endpoints() {
             let name = link_names(&id).0;
-            self.watch_program(&name, index, Program::Endpoint, &id)?;
+            severed |= !self.watch_program(&name, index, Program::Endpoint, &id)?;
         }
         if !self.guard.turn.is_multiple_of(LOOK) || self.door.is_none() {
-            return Ok(false);
+            return Ok(severed);
         }
         let mut links = Vec::new();
         for (name, program) in [
@@ -176,7 +178,7 @@ impl Plane {
             links.extend(link.map_err(Error::netlink(format!("look at {name}")))?);
         }
         let routes = self.routes()?;
-        Ok(self.guard.miss(&links, &routes))
+        Ok(self.guard.miss(&links, &routes) || severed)
     }
 
     /// The next few endpoints by id, with their links' indexes, beginning anew after the last.
@@ -194,29 +196,30 @@ impl Plane {
         few
     }
 
+    /// False if there is no such link.
     fn watch_program(
         &mut self,
         name: &str,
         index: u32,
         program: Program,
         endpoint: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if self.attacher.runs_by_tcx(name, index) {
-            return Ok(());
+            return Ok(true);
         }
         let look = |error| Error::netlink(format!("look at {name}"))(error);
         // Links of ends that went with their containers are none that somebody has changed.
         let link = self.netlink.link(name).map_err(look)?;
         let Some(link) = link.filter(|link| link.index == index) else {
-            return Ok(());
+            return Ok(false);
         };
         if is_attached(&self.attacher, &mut self.netlink, &link)? {
-            return Ok(());
+            return Ok(true);
         }
         self.attacher.ensure(&mut self.netlink, &link, program)?;
         let what = format!("the program at {name} was detached");
         self.guard.note(Lost::Program, endpoint, what);
-        Ok(())
+        Ok(true)
     }
 }
 

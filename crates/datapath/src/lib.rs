@@ -13,6 +13,7 @@
 //! - `flows`: what leaves them.
 //! - `events`: what programs tell.
 //! - `guard`: what others take away, and how it comes back.
+//! - `sandbox`: a new end for a container that has lost its own.
 //! - `inspect`, `hail`: how the host is, and its ways to the others.
 //! - `trace`: what the tables say about a connection, for people who ask.
 //! - `door`, `private`, `firewall`, `sysctl`, `taken`: the host's own side.
@@ -45,6 +46,7 @@ mod plane;
 mod policies;
 mod private;
 pub mod program;
+mod sandbox;
 mod shortfall;
 pub mod spec;
 mod sysctl;
@@ -62,6 +64,7 @@ pub use hail::{Hail, HailKind, Hailer};
 pub use inspect::{DropRule, Foreign, Hook, Inspection, KernelFacts, PathFacts, UnderlayFacts};
 pub use plane::{Attach, EndpointFacts, Options, Plane};
 pub use private::STAND_INS;
+pub use sandbox::ContainerEnd;
 pub use shortfall::{Cause, Shortfall, Subject};
 pub use taken::Taken;
 pub use totals::{FlowUse, RuleTotals, Tally};

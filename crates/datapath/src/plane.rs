@@ -20,7 +20,7 @@ use crate::guard::Guard;
 use crate::handover::HandOver;
 use crate::host_addresses::HostAddresses;
 use crate::names::{DOOR, DOOR_INSIDE, link_names};
-use crate::netlink::{Netlink, Route};
+use crate::netlink::{Link, Netlink, Route};
 use crate::overlay::{self, Overlay};
 use crate::pins::Pins;
 use crate::policies::Policies;
@@ -60,6 +60,8 @@ pub struct EndpointFacts {
     pub interface: String,
     /// The container's end is beside the host's end: no container holds it.
     pub detached: bool,
+    /// The container's end is down.
+    pub idle: bool,
     /// The address of the private subnet, unique on the host.
     pub private_address: Option<Ipv4Addr>,
     /// Dropped packets by reason.
@@ -290,17 +292,21 @@ impl Plane {
     /// What the kernel knows of each endpoint, by id.
     pub fn endpoints(&mut self) -> Result<BTreeMap<String, EndpointFacts>, Error> {
         let links = self.netlink.links().map_err(Error::netlink("list links"))?;
-        let names: BTreeSet<&str> = links.iter().map(|link| link.name.as_str()).collect();
+        let names: BTreeMap<&str, &Link> = links
+            .iter()
+            .map(|link| (link.name.as_str(), link))
+            .collect();
         let mut drops = self.endpoints.drops()?;
         let mut all = BTreeMap::new();
         for (id, local) in self.endpoints.iter() {
             let (interface, peer) = link_names(id);
-            if !names.contains(interface.as_str()) {
+            let Some(link) = names.get(interface.as_str()) else {
                 continue; // Its container has ended, and taken the link along.
-            }
+            };
             let facts = EndpointFacts {
                 interface,
-                detached: names.contains(peer.as_str()),
+                detached: names.contains_key(peer.as_str()),
+                idle: link.up && !link.carrier,
                 private_address: Some(local.private_address()),
                 drops: drops.remove(&local.row.serial).unwrap_or_default(),
                 spec: Some(local.spec()),

@@ -121,6 +121,7 @@ impl App {
             departures,
             metrics: Arc::clone(&metrics),
             observed,
+            events: Arc::clone(&events),
         };
         tracker.spawn(follower.run(stop.clone()));
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contiv_datapath::spec::{Desired, EndpointSpec};
-use contiv_datapath::{FlowUse, Inspection, Repair, Shortfall};
+use contiv_datapath::{ContainerEnd, FlowUse, Inspection, Repair, Shortfall};
 use contiv_model::agent::{OpeningAnswer, OpeningQuestion, TakenPrefix, Totals};
 
 use crate::error::Error;
@@ -63,6 +64,17 @@ pub trait DataPlane: Send {
         Vec::new()
     }
 
+    /// Gives the container's end of an endpoint's link, which is beside the host's end or half set
+    /// up, to the container's namespace; answers with its name there, or none if all is done.
+    fn hand_over(
+        &mut self,
+        id: &str,
+        _sandbox: OwnedFd,
+        _end: &ContainerEnd,
+    ) -> Result<Option<String>, Error> {
+        Err(Error::DataPlane(format!("it has no link of endpoint {id}")))
+    }
+
     /// How the host is.
     fn inspect(&mut self) -> Result<Inspection, Error> {
         Ok(Inspection::default())
@@ -102,6 +114,8 @@ pub struct EndpointFacts {
     /// The host's end of the link.
     pub interface: String,
     pub attachment: Attachment,
+    /// The container's end is down.
+    pub idle: bool,
     /// The address of the private subnet, unique on the host.
     pub private_address: Option<Ipv4Addr>,
     /// Dropped packets by reason.

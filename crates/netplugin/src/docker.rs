@@ -10,6 +10,7 @@ mod containers;
 mod follow;
 mod labels;
 mod plan;
+mod severed;
 
 pub use client::EngineClient;
 pub use containers::ContainerFacts;

@@ -6,6 +6,7 @@ mod named;
 mod names;
 
 pub use log::EventLog;
+pub(crate) use log::repair;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,9 +1,12 @@
 //! The data plane of this host's kernel.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 
 use contiv_datapath::spec::{Desired, EndpointSpec};
-use contiv_datapath::{EventReader, Inspection, Options, Plane, Repair, RuleTotals, Shortfall};
+use contiv_datapath::{
+    ContainerEnd, EventReader, Inspection, Options, Plane, Repair, RuleTotals, Shortfall,
+};
 use contiv_model::agent::{OpeningAnswer, OpeningQuestion, TakenPrefix, Totals};
 
 use crate::config::{Attach, Config};
@@ -50,6 +53,7 @@ impl DataPlane for Kernel {
             let facts = EndpointFacts {
                 interface: facts.interface,
                 attachment,
+                idle: facts.idle,
                 private_address: facts.private_address,
                 drops: facts.drops,
                 spec: facts.spec,
@@ -96,6 +100,15 @@ impl DataPlane for Kernel {
 
     fn repairs(&mut self) -> Vec<Repair> {
         self.0.repairs()
+    }
+
+    fn hand_over(
+        &mut self,
+        id: &str,
+        sandbox: OwnedFd,
+        end: &ContainerEnd,
+    ) -> Result<Option<String>, Error> {
+        self.0.hand_over(id, sandbox, end).map_err(error)
     }
 
     fn inspect(&mut self) -> Result<Inspection, Error> {

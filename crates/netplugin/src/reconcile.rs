@@ -5,14 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contiv_datapath::{Cause, Repair, Shortfall, Subject};
-use contiv_model::agent::{
-    EventEnd, EventKind, FabricEvent, ObjectKind, ObjectRef, Problem, TakenPrefix,
-};
+use contiv_model::agent::{ObjectKind, ObjectRef, Problem, TakenPrefix};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::counters::now;
 use crate::data_plane::SharedPlane;
 use crate::departures::Departures;
 use crate::error::Error;
@@ -206,7 +203,12 @@ pub(crate) async fn tend(
         }
         let (done, repairs) = plane.with(|plane| (plane.tick(), plane.repairs())).await;
         for repair in repairs {
-            events.push(told(repair));
+            let Repair {
+                lost,
+                endpoint,
+                message,
+            } = repair;
+            events.push(crate::events::repair(lost.name(), &endpoint, message));
         }
         if matches!(done, Ok(true)) {
             replica.look_again();
@@ -217,20 +219,6 @@ pub(crate) async fn tend(
             tracing::warn!(%error, "the data plane cannot be tended");
         }
         failing = done.is_err();
-    }
-}
-
-fn told(repair: Repair) -> FabricEvent {
-    FabricEvent {
-        time: now(),
-        kind: EventKind::Repair,
-        reason: repair.lost.name().to_owned(),
-        message: repair.message,
-        to: EventEnd {
-            endpoint: repair.endpoint,
-            ..EventEnd::default()
-        },
-        ..FabricEvent::default()
     }
 }
 

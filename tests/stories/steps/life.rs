@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// One endpoint, and the namespace that stands for its container.
-pub(super) struct Life {
+pub(crate) struct Life {
     socket: PathBuf,
     host: Netns,
     sandbox: Netns,
@@ -33,11 +33,11 @@ pub(super) struct Life {
 
 /// The driver has answered, and said no.
 #[derive(Debug)]
-pub(super) struct Refused(String);
+pub(crate) struct Refused(String);
 
 impl Life {
     /// The `number`th endpoint of `network`, not made yet; with an address of its choice, or any.
-    pub(super) fn new(stage: &Stage, network: &str, number: usize, chooses: bool) -> Result<Life> {
+    pub(crate) fn new(stage: &Stage, network: &str, number: usize, chooses: bool) -> Result<Life> {
         let id = stage.docker(&format!("network inspect --format {{{{.ID}}}} {network}"))?;
         let wish = match chooses {
             // Not one that may still drain.
@@ -67,8 +67,13 @@ impl Life {
         )
     }
 
+    /// The host's end of its link.
+    pub(crate) fn host_end(&self) -> String {
+        format!("cv{}", &self.endpoint()[..13])
+    }
+
     /// Makes it, at the first try.
-    pub(super) fn make(&mut self) -> Result<()> {
+    pub(crate) fn make(&mut self) -> Result<()> {
         self.tries += 1;
         let asked = json!({"PoolID": self.pool, "Address": self.wish, "Options": null});
         let granted = self.call("IpamDriver.RequestAddress", &asked)?;
@@ -95,7 +100,7 @@ impl Life {
     }
 
     /// Makes it; what is refused is undone, and tried anew as another endpoint, as a user would.
-    pub(super) fn make_at_last(&mut self) -> Result<()> {
+    pub(crate) fn make_at_last(&mut self) -> Result<()> {
         wait_for(PATIENCE, "the endpoint to be made", || match self.make() {
             Err(error) if error.is::<Refused>() => {
                 println!("refused: {error:#}");
@@ -115,9 +120,9 @@ impl Life {
     }
 
     /// Removes it.
-    pub(super) fn remove(&mut self) -> Result<()> {
+    pub(crate) fn remove(&mut self) -> Result<()> {
         self.unless_refused(self.call("NetworkDriver.Leave", &self.named()))?;
-        let end = format!("cc{}", &self.endpoint()[..13]);
+        let end = self.host_end().replace("cv", "cc");
         self.sandbox.ip("link set eth0 down")?;
         self.sandbox.ip(&format!("link set eth0 name {end}"))?;
         self.sandbox.hand(&end, &self.host)?;
@@ -146,7 +151,7 @@ impl Life {
     }
 
     /// It and the peer reach each other.
-    pub(super) fn reaches(&self, peer: &Actor) -> Result<()> {
+    pub(crate) fn reaches(&self, peer: &Actor) -> Result<()> {
         let address = self.address.as_deref().context("an address")?;
         let own: IpAddr = address.split('/').next().unwrap_or_default().parse()?;
         wait_for(SOON, "packets to flow both ways", || {

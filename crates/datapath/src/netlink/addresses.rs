@@ -36,6 +36,20 @@ impl Netlink {
         )
     }
 
+    /// Gives a link an address with the route to its prefix, as containers have it.
+    pub(crate) fn add_address_of_prefix(&mut self, index: u32, net: IpNet) -> io::Result<()> {
+        let mut message = message(index, net);
+        let flags = AddressAttribute::Flags(AddressFlags::Nodad);
+        message.attributes.push(flags);
+        fine_if(
+            self.act(
+                RouteNetlinkMessage::NewAddress(message),
+                NLM_F_CREATE | NLM_F_EXCL,
+            ),
+            &[libc::EEXIST],
+        )
+    }
+
     /// Takes an address from a link.
     pub(crate) fn delete_address(&mut self, index: u32, net: IpNet) -> io::Result<()> {
         fine_if(

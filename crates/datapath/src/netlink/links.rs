@@ -1,6 +1,7 @@
 //! Links: all of them, veth pairs, and their state.
 
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -19,6 +20,8 @@ pub(crate) struct Link {
     pub(crate) mac: [u8; 6],
     pub(crate) mtu: u32,
     pub(crate) up: bool,
+    /// The other end is up as well.
+    pub(crate) carrier: bool,
     /// Without address resolution.
     pub(crate) noarp: bool,
     /// `veth`, `bridge`, …; empty for a device.
@@ -139,11 +142,40 @@ impl Netlink {
         self.act(RouteNetlinkMessage::SetLink(message), 0)
     }
 
+    /// Notes something with a link; nothing, if it is empty.
+    pub(crate) fn set_alias(&mut self, index: u32, alias: &str) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        let alias = LinkAttribute::IfAlias(alias.to_owned());
+        message.attributes.push(alias);
+        self.act(RouteNetlinkMessage::SetLink(message), 0)
+    }
+
     /// Sets the largest packet of a link.
     pub(crate) fn set_mtu(&mut self, index: u32, mtu: u32) -> io::Result<()> {
         let mut message = LinkMessage::default();
         message.header.index = index;
         message.attributes.push(LinkAttribute::Mtu(mtu));
+        self.act(RouteNetlinkMessage::SetLink(message), 0)
+    }
+
+    /// Moves a link, which goes down by that, to the namespace that the descriptor stands for.
+    pub(crate) fn move_link(&mut self, index: u32, to: BorrowedFd<'_>) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message
+            .attributes
+            .push(LinkAttribute::NetNsFd(to.as_raw_fd()));
+        self.act(RouteNetlinkMessage::SetLink(message), 0)
+    }
+
+    /// Gives a link that is down another name.
+    pub(crate) fn rename_link(&mut self, index: u32, name: &str) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message
+            .attributes
+            .push(LinkAttribute::IfName(name.to_owned()));
         self.act(RouteNetlinkMessage::SetLink(message), 0)
     }
 
@@ -162,6 +194,7 @@ fn link(message: LinkMessage) -> Link {
     let mut link = Link {
         index: message.header.index,
         up: message.header.flags.contains(LinkFlags::Up),
+        carrier: message.header.flags.contains(LinkFlags::LowerUp),
         noarp: message.header.flags.contains(LinkFlags::Noarp),
         ..Link::default()
     };

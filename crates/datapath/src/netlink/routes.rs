@@ -53,6 +53,26 @@ impl Netlink {
         self.act(RouteNetlinkMessage::NewRoute(message(route)), flags)
     }
 
+    /// Makes a gateway the way to everywhere, as engines and people do.
+    pub(crate) fn add_default_route(&mut self, link: u32, gateway: IpAddr) -> io::Result<()> {
+        let mut message = RouteMessage::default();
+        let header = &mut message.header;
+        header.address_family = match gateway {
+            IpAddr::V4(_) => AddressFamily::Inet,
+            IpAddr::V6(_) => AddressFamily::Inet6,
+        };
+        header.table = RouteHeader::RT_TABLE_MAIN;
+        header.protocol = RouteProtocol::Boot;
+        header.scope = RouteScope::Universe;
+        header.kind = RouteType::Unicast;
+        message.attributes = vec![
+            RouteAttribute::Gateway(gateway.into()),
+            RouteAttribute::Oif(link),
+        ];
+        let flags = NLM_F_CREATE | NLM_F_REPLACE;
+        self.act(RouteNetlinkMessage::NewRoute(message), flags)
+    }
+
     /// Removes a route.
     pub(crate) fn delete_route(&mut self, route: &Route) -> io::Result<()> {
         fine_if(

@@ -76,6 +76,30 @@ pub struct NetworkSettings {
     pub networks: BTreeMap<String, Occupant>,
 }
 
+/// A container by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct EngineProcess {
+    pub state: ProcessState,
+    #[serde(rename = "NetworkSettings")]
+    pub sandbox: Sandbox,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ProcessState {
+    /// The first process; 0 while none runs.
+    pub pid: i32,
+}
+
+/// A container's network namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Sandbox {
+    /// Where the engine keeps it.
+    pub sandbox_key: String,
+}
+
 /// A network to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -144,6 +168,11 @@ impl EngineClient {
     /// Running containers; it answers while others start, from what was last saved.
     pub async fn containers(&self) -> Result<Vec<EngineContainer>, Error> {
         self.read("/containers/json").await
+    }
+
+    /// One container; waits for its start, if it starts.
+    pub async fn container(&self, id: &str) -> Result<EngineProcess, Error> {
+        self.read(&format!("/containers/{id}/json")).await
     }
 
     pub async fn create_network(&self, network: &NewNetwork) -> Result<(), Error> {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contiv_client::HostClient;
-use contiv_model::agent::{ObjectRef, Problem};
+use contiv_datapath::spec::link_names;
+use contiv_model::agent::{EndpointView, FabricEvent, ObjectRef, Problem};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -17,9 +18,11 @@ use super::client::EngineClient;
 use super::collect::{Abandoned, unheld};
 use super::containers::{ContainerFacts, by_endpoint};
 use super::plan::{Plan, plan};
-use crate::data_plane::SharedPlane;
+use super::severed::{self, Severed, end_of, give_back};
+use crate::data_plane::{Attachment, SharedPlane};
 use crate::departures::Departures;
 use crate::error::Error;
+use crate::events::{EventLog, repair};
 use crate::metrics::Metrics;
 use crate::replica::Replica;
 
@@ -27,6 +30,8 @@ use crate::replica::Replica;
 const GATHER: Duration = Duration::from_millis(30);
 /// A pass for what no event tells of.
 const PATROL: Duration = Duration::from_secs(10);
+/// The same while something is waited for.
+const SOON: Duration = Duration::from_millis(500);
 /// Bindings differ for a moment while a network is made or removed.
 const SETTLED: Duration = Duration::from_secs(5);
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -53,12 +58,14 @@ pub struct Follower {
     pub departures: Arc<Departures>,
     pub metrics: Arc<Metrics>,
     pub observed: watch::Sender<Observed>,
+    pub events: Arc<EventLog>,
 }
 
 /// What passes remember of each other.
 #[derive(Default)]
 struct Memory {
     abandoned: Abandoned,
+    severed: Severed,
     /// Bindings that differ from the engine's networks, and since when.
     unsettled: BTreeMap<String, Instant>,
     /// What the engine said of each network that it did not remove.
@@ -114,6 +121,10 @@ impl Follower {
             loop {
                 changes.mark_unchanged();
                 self.pass(memory).await?;
+                let patrol = match memory.severed.is_urgent(Instant::now()) {
+                    true => SOON,
+                    false => PATROL,
+                };
                 if self.metrics.engine.set(1) == 0 {
                     tracing::info!("following the Docker engine");
                 }
@@ -121,7 +132,7 @@ impl Follower {
                 tokio::select! {
                     () = happened.notified() => {}
                     _ = changes.changed() => {}
-                    () = sleep(PATROL) => {}
+                    () = sleep(patrol) => {}
                 }
                 sleep(GATHER).await;
             }
@@ -143,6 +154,7 @@ impl Follower {
         let containers = by_endpoint(&self.engine.containers().await?);
         let mut problems = now.problems;
         problems.extend(failed);
+        problems.extend(self.give_back(&mut memory.severed, &containers).await?);
         let observed = Observed {
             realised: now.realised,
             problems,
@@ -224,6 +236,50 @@ impl Follower {
         }
     }
 
+    /// Gives containers that have lost their link another one; answers with those that get none.
+    async fn give_back(
+        &self,
+        severed: &mut Severed,
+        containers: &BTreeMap<String, ContainerFacts>,
+    ) -> Result<Vec<Problem>, Error> {
+        let kernel = self.plane.with(|plane| plane.endpoints()).await?;
+        let departing = self.departures.ids();
+        let ripe: Vec<_> = {
+            let mirror = self.replica.read();
+            let now = Instant::now();
+            let ripe = severed.look(&mirror, &self.host_name, &departing, &kernel, now);
+            let with_end = ripe
+                .into_iter()
+                .filter_map(|e| Some((end_of(&mirror, &e)?, e)));
+            with_end.collect()
+        };
+        let mut problems = Vec::new();
+        for (end, endpoint) in ripe {
+            let detached = kernel[&endpoint.id].attachment == Attachment::Detached;
+            let Some(container) = containers.get(&endpoint.id) else {
+                if !detached {
+                    continue; // Whoever has it may put it down.
+                }
+                let why = "the engine knows of no container that runs and holds it";
+                problems.push(severed::problem(&endpoint, "any container", why));
+                continue;
+            };
+            let given = give_back(&endpoint, container, end, &self.engine, &self.plane).await;
+            match given {
+                Ok(Some(name)) => {
+                    let told = given_back(&endpoint, &container.name, &name);
+                    self.events.push(told);
+                }
+                Ok(None) => {}
+                Err(why) => {
+                    let whose = format!("container {}", container.name);
+                    problems.push(severed::problem(&endpoint, &whose, &why));
+                }
+            }
+        }
+        Ok(problems)
+    }
+
     async fn collect(&self, abandoned: &mut Abandoned) -> Result<(), Error> {
         let kernel = self.plane.with(|plane| plane.endpoints()).await?;
         let departing = self.departures.ids();
@@ -257,6 +313,17 @@ impl Follower {
         }
         Ok(())
     }
+}
+
+fn given_back(endpoint: &EndpointView, container: &str, name: &str) -> FabricEvent {
+    let (link, _) = link_names(&endpoint.id);
+    let message = format!(
+        "link {link} of container {container} was deleted by somebody else; it is put back as \
+         {name}, with address {}",
+        endpoint.ipv4
+    );
+    tracing::warn!(endpoint = endpoint.id, "{message}");
+    repair("link", &endpoint.id, message)
 }
 
 /// Without an engine no object gets its Docker network.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use contiv_model::agent::{EventBatch, FabricEvent};
+use contiv_model::agent::{EventBatch, EventEnd, EventKind, FabricEvent};
 use tokio::sync::watch;
 
 use crate::counters::now;
@@ -32,6 +32,22 @@ impl Default for EventLog {
             kept: Mutex::default(),
             changes: watch::Sender::new(0),
         }
+    }
+}
+
+/// That something of ours was taken away, and put back: what kind of thing, of which endpoint (or
+/// of none), and what happened.
+pub(crate) fn repair(lost: &str, endpoint: &str, message: String) -> FabricEvent {
+    FabricEvent {
+        time: now(),
+        kind: EventKind::Repair,
+        reason: lost.to_owned(),
+        message,
+        to: EventEnd {
+            endpoint: endpoint.to_owned(),
+            ..EventEnd::default()
+        },
+        ..FabricEvent::default()
     }
 }
 

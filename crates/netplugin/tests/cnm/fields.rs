@@ -20,7 +20,7 @@ fn calls_with_missing_or_strange_fields_are_refused_with_a_reason() {
     let mut six = endpoint("dn", "e1", "10.1.2.7/24");
     six["Interface"]["AddressIPv6"] = "10.1.2.8/24".into();
     let table: Vec<(&str, Value, &str)> = vec![
-        ("IpamDriver.RequestAddress", json!({}), "pool"),
+        ("IpamDriver.RequestAddress", json!({}), "PoolID"),
         ("IpamDriver.RequestAddress", ask("nobody's", ""), "nobody's"),
         (
             "IpamDriver.RequestAddress",

@@ -147,8 +147,8 @@ mod tests {
 
     use contiv_datapath_abi::mapped;
     use contiv_datapath_abi::policy::{
-        Decision, DecisionKey, PeerKey, PolicyTables, Query, RuleSet, Sides, Subject, SubjectKey,
-        evaluate,
+        Decision, DecisionKey, Peer, PeerKey, PolicyTables, Query, RuleSet, Sides, Subject,
+        SubjectKey, evaluate,
     };
     use contiv_policy::{Rows, compile};
 
@@ -190,7 +190,7 @@ mod tests {
             self.rows().own_address(set, scope, address)
         }
 
-        fn peer_group(&self, key: &PeerKey) -> Option<&Sides<u32>> {
+        fn peer_group(&self, key: &PeerKey) -> Option<&Sides<Peer>> {
             self.rows().peer_group(key)
         }
 

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use anyhow::{Context, Result};
 use contiv_datapath_abi::mapped;
 use contiv_datapath_abi::policy::{
-    Decision, DecisionKey, Direction, PeerKey, PolicyTables, Query, RuleSet, Sides, Subject,
+    Decision, DecisionKey, Direction, Peer, PeerKey, PolicyTables, Query, RuleSet, Sides, Subject,
     SubjectKey, evaluate,
 };
 use contiv_policy::{Rows, compile};
@@ -22,6 +22,7 @@ use rules::{GROUP, Size};
 struct Noted<'a> {
     subjects: Answers<'a, Sides<Subject>>,
     own: Answers<'a, Sides<RuleSet>>,
+    groups: Answers<'a, Sides<Peer>>,
     numbers: Answers<'a, Sides<u32>>,
     decisions: Answers<'a, Sides<Decision>>,
     /// Asked while answers are noted.
@@ -72,8 +73,8 @@ impl<'a> PolicyTables for Noted<'a> {
         })
     }
 
-    fn peer_group(&self, key: &PeerKey) -> Option<&Sides<u32>> {
-        self.numbers
+    fn peer_group(&self, key: &PeerKey) -> Option<&Sides<Peer>> {
+        self.groups
             .answer(self.rows.get(), |rows| rows.peer_group(key))
     }
 
@@ -93,6 +94,7 @@ impl Noted<'_> {
     fn again(&self) {
         self.subjects.next.set(0);
         self.own.next.set(0);
+        self.groups.next.set(0);
         self.numbers.next.set(0);
         self.decisions.next.set(0);
     }

@@ -244,7 +244,7 @@ impl Rig {
 
     fn fill(&mut self, rows: &Rows) -> Result<()> {
         self.fill_hash(maps::POLICY_SUBJECTS, &rows.subjects)?;
-        self.fill_hash(maps::POLICY_GROUPS, &rows.peer_groups)?;
+        self.fill_hash(maps::POLICY_PEERS, &rows.peer_groups)?;
         self.fill_hash(maps::POLICY_DECISIONS, &rows.decisions)?;
         let map = self
             .programs

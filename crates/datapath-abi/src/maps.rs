@@ -26,7 +26,8 @@
 //! | [`EVENT_LIMITS`] | array | slot | [`Limits`](crate::event::Limits) |
 //! | [`POLICY_SUBJECTS`] | hash | [`SubjectKey`](crate::policy::SubjectKey) | [`Subject`](crate::policy::Subject) |
 //! | [`POLICY_OWN`] | longest prefix | [`OwnKey`](crate::policy::OwnKey) | [`RuleSet`](crate::policy::RuleSet) |
-//! | [`POLICY_GROUPS`] | hash | [`PeerKey`](crate::policy::PeerKey) | profile: `u32` |
+//! | [`POLICY_GROUPS`] | hash | [`PeerKey`](crate::policy::PeerKey) | profile: `u32`; of earlier builds |
+//! | [`POLICY_PEERS`] | hash | the same | [`Peer`](crate::policy::Peer) |
 //! | [`POLICY_PREFIXES`] | longest prefix | [`PrefixKey`](crate::policy::PrefixKey) | profile: `u32` |
 //! | [`POLICY_DECISIONS`] | hash | [`DecisionKey`](crate::policy::DecisionKey) | [`Decision`](crate::policy::Decision) |
 //!
@@ -74,11 +75,12 @@ pub const EVENT_LIMITS: &str = "event_limits";
 pub const POLICY_SUBJECTS: &str = "pol_subjects";
 pub const POLICY_OWN: &str = "pol_own";
 pub const POLICY_GROUPS: &str = "pol_groups";
+pub const POLICY_PEERS: &str = "pol_peers";
 pub const POLICY_PREFIXES: &str = "pol_prefixes";
 pub const POLICY_DECISIONS: &str = "pol_decisions";
 
 /// Every map with the number of entries that it has room for.
-pub const ALL: [(&str, u32); 27] = [
+pub const ALL: [(&str, u32); 28] = [
     (CONFIG, 1),
     (INTERFACES, endpoint::SLOTS),
     (ENDPOINTS, endpoint::SLOTS),
@@ -105,6 +107,7 @@ pub const ALL: [(&str, u32); 27] = [
     (POLICY_SUBJECTS, policy::SUBJECTS),
     (POLICY_OWN, policy::OWN_ADDRESSES),
     (POLICY_GROUPS, policy::PEER_GROUPS),
+    (POLICY_PEERS, policy::PEER_GROUPS),
     (POLICY_PREFIXES, policy::PEER_PREFIXES),
     (POLICY_DECISIONS, policy::DECISIONS),
 ];

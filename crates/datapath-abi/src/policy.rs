@@ -14,7 +14,9 @@
 //!    see [`judge`]: any peer; the peer's group; the longest prefix that holds
 //!    the peer's address; the longest prefix among those that are limited to the
 //!    peer's group. Prefixes around very many others are looked for apart.
-//!    At most six profiles, whatever the number of rules.
+//!    At most six profiles, whatever the number of rules. A group whose profile
+//!    would have a single entry, for all packets, has that decision in place of it;
+//!    and kinds that lose against what was found are not asked.
 //! 3. A profile holds one [`Decision`] per block of ports that its rules name,
 //!    per protocol, and for all the rest. The compiler lets the more special
 //!    entry include the more general rules, so the first that is found decides.
@@ -25,15 +27,18 @@
 //! 6. If the group has staged policies, the same is done with them.
 //!
 //! Look-ups, whatever the number of rules, prefixes and groups: none without
-//! policy; 1 for a group without rules; 3 with rules for any peer alone; 12 with all
-//! kinds of peers (step 1, then 3 + 4·2). The bounds with everything that there is:
+//! policy; 1 for a group without rules; 2 where a rule for a group and all packets
+//! stands highest, or with such rules for any peer alone; 12 at most with all kinds of
+//! peers (step 1, then 3 + 4·2). The bounds with everything that there is:
 //! 2 per profile, and 1 more for each further size of block, so 6 + 6·5 for a set,
 //! twice that with rules for own addresses, thrice that with tiers, and all again for
 //! staged policies. Each comes with a flag that no rule sets without need.
 
+mod profile;
 mod tables;
 mod verdict;
 
+pub use profile::{Peer, Profile};
 pub use tables::{
     DECISIONS, DecisionKey, OWN_ADDRESSES, OwnKey, PEER_GROUPS, PEER_PREFIXES, PeerKey,
     PolicyTables, PrefixKey, Root, RuleSet, SUBJECTS, Selector, Sides, Subject, SubjectKey,
@@ -189,12 +194,14 @@ fn rules<'a, T: PolicyTables>(tables: &'a T, query: &Query, tier: u32) -> Option
 ///
 /// | kind of rule | names | profile from | read when |
 /// | --- | --- | --- | --- |
-/// | any | no peer | the set itself | a rule of the kind exists |
-/// | prefix | peer addresses | longest prefix of (set, peer address) | a rule of the kind exists |
 /// | group | a peer group | (set, peer group) | a rule of the kind exists, the peer has a group |
 /// | pair | both | longest prefix of (set, peer group, peer address) | as for group |
+/// | prefix | peer addresses | longest prefix of (set, peer address) | a rule of the kind exists |
+/// | any | no peer | the set itself | a rule of the kind exists |
 ///
-/// Kinds with prefixes are asked once more, for the longest of the wide ones, if there are any.
+/// Kinds with prefixes are asked once more, for the longest of the wide ones, if there are any;
+/// and neither is asked once something was found that wins against all of them. The last kind is
+/// not asked where another one has found something, if it always loses.
 #[inline(always)]
 pub fn judge<T: PolicyTables>(tables: &T, rules: &RuleSet, query: &Query) -> Decision {
     let mut winner = Decision::NONE;
@@ -202,34 +209,55 @@ pub fn judge<T: PolicyTables>(tables: &T, rules: &RuleSet, query: &Query) -> Dec
     while kind < KINDS {
         // The bits of the kinds, in the order of the rounds.
         let bit = match kind {
-            0 => RuleSet::PREFIXES,
-            1 => RuleSet::WIDE_PREFIXES,
-            2 => RuleSet::PAIRS,
-            3 => RuleSet::WIDE_PAIRS,
-            4 => RuleSet::GROUPS,
+            0 => RuleSet::GROUPS,
+            1 => RuleSet::PAIRS,
+            2 => RuleSet::WIDE_PAIRS,
+            3 => RuleSet::PREFIXES,
+            4 => RuleSet::WIDE_PREFIXES,
             _ => 0,
         };
         let profile = if bit == 0 {
-            rules.any
-        } else if rules.kinds & bit == 0 || kind >= 2 && query.peer_group == 0 {
+            if winner.0 != 0 && rules.kinds & RuleSet::ANY_LAST != 0 {
+                0
+            } else {
+                rules.any
+            }
+        } else if rules.kinds & bit == 0 || kind < 3 && query.peer_group == 0 {
             0
         } else if bit == RuleSet::GROUPS {
-            let found = tables.peer_group(&PeerKey {
+            let key = PeerKey {
                 set: rules.set,
                 group: query.peer_group,
-            });
-            profile_of(found, query)
+            };
+            if rules.kinds & RuleSet::TELLING == 0 {
+                profile_of(tables.older_peer_group(&key), query)
+            } else if let Some(peer) = tables.peer_group(&key) {
+                let peer = peer.side(query.root & 1);
+                winner = peer.decision();
+                peer.profile()
+            } else {
+                0
+            }
+        } else if RuleSet::outreached(rules.kinds, winner) {
+            0
         } else {
-            let wide = if kind & 1 == 0 { 0 } else { PrefixKey::WIDE };
-            let group = if kind >= 2 { query.peer_group } else { 0 };
+            let wide = if kind & 1 == 0 { PrefixKey::WIDE } else { 0 };
+            let group = if kind < 3 { query.peer_group } else { 0 };
             let address = &query.peer_address;
             let scope = family(address) | wide | group;
             let found = tables.peer_prefix(rules.set, scope, address);
             profile_of(found, query)
         };
         if profile != 0 {
-            let packet = (query.protocol as u32) << 16 | query.port as u32;
-            winner = winner.max(tables.in_profile(profile, packet, query.root & 1));
+            let entries = if rules.kinds & RuleSet::TELLING == 0 {
+                Profile::ENTRIES
+            } else {
+                Profile(profile).entries() & (Profile::ALL | Profile::of(query.protocol))
+            };
+            if entries != 0 {
+                let packet = entries << 24 | (query.protocol as u32) << 16 | query.port as u32;
+                winner = winner.max(tables.in_profile(profile, packet, query.root & 1));
+            }
         }
         kind += 1;
     }
@@ -260,7 +288,8 @@ fn family(address: &[u8; 16]) -> u32 {
 }
 
 /// The decision of one profile: for the smallest block that holds the port, else for the
-/// protocol, else for all. `packet` is the protocol above 16 bits of port.
+/// protocol, else for all. `packet` is, from the highest byte down, which
+/// [entries](Profile::entries) there may be, the protocol, and the port in two bytes.
 #[inline(always)]
 pub fn in_profile<T: PolicyTables>(tables: &T, profile: u32, packet: u32, side: u32) -> Decision {
     let (protocol, port) = ((packet >> 16) as u8, packet as u16);
@@ -268,8 +297,16 @@ pub fn in_profile<T: PolicyTables>(tables: &T, profile: u32, packet: u32, side: 
         Some(decision) => decision.side(side),
         None => Decision::NONE,
     };
-    let head = find(Selector::protocol(protocol));
+    const OF_PROTOCOLS: u32 = (Profile::ENTRIES - Profile::ALL) << 24;
+    let head = if packet & OF_PROTOCOLS == 0 {
+        Decision::NONE
+    } else {
+        find(Selector::protocol(protocol))
+    };
     if head.0 == 0 {
+        if packet & Profile::ALL << 24 == 0 {
+            return Decision::NONE;
+        }
         return find(Selector::ALL);
     }
     let mut size = 0;

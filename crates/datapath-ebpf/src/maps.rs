@@ -2,7 +2,6 @@
 
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use contiv_datapath_abi::config::Config;
 use contiv_datapath_abi::counter::{self, DropKey, RuleCount, RuleKey};
@@ -11,7 +10,7 @@ use contiv_datapath_abi::event::{self, Event, Limits};
 use contiv_datapath_abi::flow::{self, Flow, FlowKey, Fragment, FragmentKey, Room, Taken};
 use contiv_datapath_abi::opening::{Judgement, Opening};
 use contiv_datapath_abi::policy::{
-    self, Decision, DecisionKey, OwnKey, PeerKey, RuleSet, Sides, Subject, SubjectKey,
+    self, Decision, DecisionKey, OwnKey, Peer, PeerKey, RuleSet, Sides, Subject, SubjectKey,
 };
 use contiv_datapath_abi::tenant::{self, Network, PrefixKey, Tenant};
 use contiv_datapath_abi::tunnel::{self, Flood, HostRow, Remote, Vni};
@@ -102,6 +101,10 @@ pub static POLICY_OWN: LpmTrie<OwnKey, Sides<RuleSet>> =
 
 #[map(name = "pol_groups")]
 pub static POLICY_GROUPS: HashMap<PeerKey, Sides<u32>> =
+    HashMap::with_max_entries(policy::PEER_GROUPS, BPF_F_NO_PREALLOC);
+
+#[map(name = "pol_peers")]
+pub static POLICY_PEERS: HashMap<PeerKey, Sides<Peer>> =
     HashMap::with_max_entries(policy::PEER_GROUPS, BPF_F_NO_PREALLOC);
 
 #[map(name = "pol_prefixes")]

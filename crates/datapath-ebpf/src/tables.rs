@@ -5,8 +5,8 @@ use contiv_datapath_abi::config::Config;
 use contiv_datapath_abi::endpoint::{AddressKey, Endpoint, Target};
 use contiv_datapath_abi::opening::Fabric;
 use contiv_datapath_abi::policy::{
-    self, Decision, DecisionKey, OwnKey, PeerKey, PolicyTables, Query, RuleSet, Ruling, Rulings,
-    Sides, Subject, SubjectKey, Verdict,
+    self, Decision, DecisionKey, OwnKey, Peer, PeerKey, PolicyTables, Query, RuleSet, Ruling,
+    Rulings, Sides, Subject, SubjectKey, Verdict,
 };
 use contiv_datapath_abi::tenant::{Network, PrefixKey, Tenant};
 use contiv_datapath_abi::{Address, Words};
@@ -137,7 +137,17 @@ impl PolicyTables for Policies {
     }
 
     #[inline(always)]
-    fn peer_group(&self, key: &PeerKey) -> Option<&Sides<u32>> {
+    fn peer_group(&self, key: &PeerKey) -> Option<&Sides<Peer>> {
+        // SAFETY: see `subject`.
+        unsafe {
+            let room = &mut (*self.keys?).group;
+            *room = *key;
+            maps::POLICY_PEERS.get(&*room)
+        }
+    }
+
+    #[inline(always)]
+    fn older_peer_group(&self, key: &PeerKey) -> Option<&Sides<u32>> {
         // SAFETY: see `subject`.
         unsafe {
             let room = &mut (*self.keys?).group;

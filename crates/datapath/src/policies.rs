@@ -9,7 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contiv_datapath_abi::policy::{
-    Decision, DecisionKey, OwnKey, PeerKey, PrefixKey, RuleSet, Sides, Subject, SubjectKey,
+    Decision, DecisionKey, OwnKey, Peer, PeerKey, PrefixKey, Profile, RuleSet, Sides, Subject,
+    SubjectKey,
 };
 use contiv_datapath_abi::{Plain, maps};
 use contiv_policy::{Build, HostTables, PolicyError, Rows, TenantPolicy};
@@ -19,12 +20,14 @@ use crate::bpf::{Prefixed, Table, grace_period};
 use crate::error::Failures;
 use crate::pins::Pins;
 
-/// The five tables of policies.
+/// The tables of policies.
 #[derive(Debug)]
 struct Tables {
     subjects: Table<SubjectKey, Sides<Subject>>,
     own: Table<Prefixed<OwnKey>, Sides<RuleSet>>,
-    groups: Table<PeerKey, Sides<u32>>,
+    /// Those of builds before [`RuleSet::TELLING`], which are only to go.
+    older_groups: Table<PeerKey, Sides<u32>>,
+    groups: Table<PeerKey, Sides<Peer>>,
     prefixes: Table<Prefixed<PrefixKey>, Sides<u32>>,
     decisions: Table<DecisionKey, Sides<Decision>>,
 }
@@ -58,7 +61,8 @@ impl Policies {
         let tables = Tables {
             subjects: pins.table(maps::POLICY_SUBJECTS)?,
             own: pins.table(maps::POLICY_OWN)?,
-            groups: pins.table(maps::POLICY_GROUPS)?,
+            older_groups: pins.table(maps::POLICY_GROUPS)?,
+            groups: pins.table(maps::POLICY_PEERS)?,
             prefixes: pins.table(maps::POLICY_PREFIXES)?,
             decisions: pins.table(maps::POLICY_DECISIONS)?,
         };
@@ -182,20 +186,22 @@ impl Policies {
 }
 
 impl Tables {
-    /// The highest number of a lineage, set or profile in any table.
+    /// The highest number of a lineage, set or profile in any table, of profiles without what
+    /// they say.
     fn highest(&self) -> Result<u32, Error> {
         let subjects = self.subjects.rows()?;
         let subjects = subjects.iter().flat_map(|(key, sides)| {
             let sides = [sides.left, sides.right].into_iter();
             let sets = sides.flat_map(|subject| [subject.receiving, subject.sending]);
-            sets.flat_map(|set| [set.set, set.any]).chain([key.lineage])
+            sets.map(|set| set.set).chain([key.lineage])
         });
         let own = self.own.keys()?.into_iter().map(|key| key.key.set);
-        let groups = self.groups.rows()?.into_iter();
-        let groups = groups.flat_map(|(key, profile)| [key.set, profile.left, profile.right]);
+        let groups = self.groups.rows()?.into_iter().map(|(key, _)| key.set);
+        let older = self.older_groups.rows()?.into_iter();
+        let groups = groups.chain(older.map(|(key, _)| key.set));
         let prefixes = self.prefixes.keys()?.into_iter().map(|key| key.key.set);
         let decisions = self.decisions.rows()?.into_iter();
-        let decisions = decisions.map(|(key, _)| key.profile);
+        let decisions = decisions.map(|(key, _)| Profile(key.profile).bare());
         let all = subjects.chain(own).chain(groups).chain(prefixes);
         Ok(all.chain(decisions).max().unwrap_or(0))
     }
@@ -256,8 +262,13 @@ impl Tables {
                 failures.note(self.groups.remove(&key));
             }
         }
+        for (key, _) in self.older_groups.rows()? {
+            if key.set <= highest {
+                failures.note(self.older_groups.remove(&key));
+            }
+        }
         for (key, _) in self.decisions.rows()? {
-            if key.profile <= highest {
+            if Profile(key.profile).bare() <= highest {
                 failures.note(self.decisions.remove(&key));
             }
         }

@@ -11,7 +11,7 @@ use contiv_datapath_abi::config::Config;
 use contiv_datapath_abi::endpoint::{AddressKey, Endpoint, Target};
 use contiv_datapath_abi::opening::Fabric;
 use contiv_datapath_abi::policy::{
-    Decision, DecisionKey, OwnKey, PeerKey, PolicyTables, PrefixKey, Query, RuleSet, Sides,
+    Decision, DecisionKey, OwnKey, Peer, PeerKey, PolicyTables, PrefixKey, Query, RuleSet, Sides,
     Subject, SubjectKey, Verdict, evaluate,
 };
 use contiv_datapath_abi::tenant::{self, Network, Tenant};
@@ -113,7 +113,8 @@ pub struct Kernel {
     host_addresses: Table<Address, u32>,
     subjects: Table<SubjectKey, Sides<Subject>>,
     own: Table<Prefixed<OwnKey>, Sides<RuleSet>>,
-    groups: Table<PeerKey, Sides<u32>>,
+    groups: Table<PeerKey, Sides<Peer>>,
+    older_groups: Table<PeerKey, Sides<u32>>,
     prefixes: Table<Prefixed<PrefixKey>, Sides<u32>>,
     decisions: Table<DecisionKey, Sides<Decision>>,
     rows: Rows,
@@ -130,6 +131,7 @@ struct Rows {
     networks: Kept<Network>,
     subjects: Kept<Sides<Subject>>,
     rule_sets: Kept<Sides<RuleSet>>,
+    peers: Kept<Sides<Peer>>,
     profiles: Kept<Sides<u32>>,
     decisions: Kept<Sides<Decision>>,
 }
@@ -154,7 +156,8 @@ impl Kernel {
             host_addresses: opener.table(maps::HOST_ADDRESSES)?,
             subjects: opener.table(maps::POLICY_SUBJECTS)?,
             own: opener.table(maps::POLICY_OWN)?,
-            groups: opener.table(maps::POLICY_GROUPS)?,
+            groups: opener.table(maps::POLICY_PEERS)?,
+            older_groups: opener.table(maps::POLICY_GROUPS)?,
             prefixes: opener.table(maps::POLICY_PREFIXES)?,
             decisions: opener.table(maps::POLICY_DECISIONS)?,
             rows: Rows::default(),
@@ -253,8 +256,12 @@ impl PolicyTables for Kernel {
         self.keep(&self.rows.rule_sets, &self.own, &Prefixed { bits, key })
     }
 
-    fn peer_group(&self, key: &PeerKey) -> Option<&Sides<u32>> {
-        self.keep(&self.rows.profiles, &self.groups, key)
+    fn peer_group(&self, key: &PeerKey) -> Option<&Sides<Peer>> {
+        self.keep(&self.rows.peers, &self.groups, key)
+    }
+
+    fn older_peer_group(&self, key: &PeerKey) -> Option<&Sides<u32>> {
+        self.keep(&self.rows.profiles, &self.older_groups, key)
     }
 
     fn peer_prefix(&self, set: u32, scope: u32, address: &Address) -> Option<&Sides<u32>> {

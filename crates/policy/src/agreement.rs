@@ -1,13 +1,12 @@
 //! The compiled tables against the reference evaluator.
 
+mod lookups;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use contiv_datapath_abi::policy::{
-    Action, Decision, DecisionKey, Direction, PeerKey, PolicyTables, Query, RuleSet, Sides,
-    Subject, SubjectKey, TCP, Verdict, evaluate,
-};
+use contiv_datapath_abi::policy::{Action, Direction, Query, TCP, Verdict, evaluate};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngAlgorithm;
@@ -242,81 +241,6 @@ fn a_default_deny_with_ten_thousand_open_ports() {
             },
         );
     }
-}
-
-/// Counts the look-ups of a verdict.
-struct Counted<'a> {
-    rows: &'a Rows,
-    lookups: std::cell::Cell<u32>,
-}
-
-impl Counted<'_> {
-    fn count<T>(&self, found: T) -> T {
-        self.lookups.set(self.lookups.get() + 1);
-        found
-    }
-}
-
-impl PolicyTables for Counted<'_> {
-    fn subject(&self, key: &SubjectKey) -> Option<&Sides<Subject>> {
-        self.count(self.rows.subject(key))
-    }
-    fn own_address(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<RuleSet>> {
-        self.count(self.rows.own_address(set, scope, address))
-    }
-    fn peer_group(&self, key: &PeerKey) -> Option<&Sides<u32>> {
-        self.count(self.rows.peer_group(key))
-    }
-    fn peer_prefix(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<u32>> {
-        self.count(self.rows.peer_prefix(set, scope, address))
-    }
-    fn decision(&self, key: &DecisionKey) -> Option<&Sides<Decision>> {
-        self.count(self.rows.decision(key))
-    }
-}
-
-/// The bounds that the documents state, met by the worst policy there is.
-#[test]
-fn the_number_of_lookups_is_bounded() {
-    let lookups = |rules: Vec<PolicyRule>| {
-        let policy = numbered(rules);
-        let Build { root, write: rows } = compile(&policy).unwrap();
-        let counted = Counted {
-            rows: &rows,
-            lookups: 0.into(),
-        };
-        evaluate(
-            &counted,
-            &Query {
-                root,
-                peer_group: 2,
-                ..query()
-            },
-        );
-        counted.lookups.get()
-    };
-    // Every kind of peer, each with an entry that is found last.
-    let spine = || vec![around(SPINE_V4.into(), 8)];
-    let kinds = [
-        (None, vec![]),
-        (Some(2), vec![]),
-        (None, spine()),
-        (Some(2), spine()),
-    ];
-    let worst = |own: Vec<_>| {
-        kinds
-            .clone()
-            .map(|(peer_group, peer_addresses)| PolicyRule {
-                peer_group,
-                peer_addresses,
-                own_addresses: own.clone(),
-                ..any_rule()
-            })
-    };
-    assert_eq!(lookups(vec![]), 0);
-    assert_eq!(lookups(vec![any_rule()]), 3);
-    assert_eq!(lookups(worst(vec![]).to_vec()), 12);
-    assert_eq!(lookups([worst(vec![]), worst(spine())].concat()), 25);
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod course;
 mod diff;
 mod error;
 mod explain;
+mod heights;
 mod host_tables;
 mod lineage;
 mod matrix;

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use contiv_datapath_abi::policy::Profile;
+
 /// Gives numbers that nothing has.
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
@@ -10,8 +12,8 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    /// A root is a number and one bit more.
-    const HIGHEST: u32 = u32::MAX >> 1;
+    /// A root is a number and one bit more, and a profile's a number and what it says.
+    const HIGHEST: u32 = Profile(u32::MAX).bare();
 
     /// Gives numbers from the one after `last`.
     pub(crate) fn after(last: u32) -> Numbers {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use contiv_datapath_abi::policy::{Decision, DecisionKey, Selector};
+use contiv_datapath_abi::policy::{Decision, DecisionKey, Profile, Selector};
 
 use crate::numbers::Lent;
 use crate::table::Table;
@@ -68,6 +68,24 @@ pub(crate) fn entries<'a>(terms: impl Iterator<Item = &'a Arc<Term>>) -> Option<
     (!entries.is_empty()).then(|| entries.into())
 }
 
+/// With more entries than this, a profile's number says that there may be all kinds of them: to
+/// change the number is to write every entry anew.
+const FEW: usize = 64;
+
+/// What a profile's number has to say that the profile has, and nothing in vain.
+fn told(entries: &[(Selector, Decision)]) -> u32 {
+    if entries.len() > FEW {
+        return Profile::ENTRIES;
+    }
+    let kind = |selector: &Selector| match *selector {
+        Selector::ALL => Profile::ALL,
+        Selector { protocol, .. } => Profile::of(protocol),
+    };
+    entries
+        .iter()
+        .fold(0, |all, (selector, _)| all | kind(selector))
+}
+
 /// The profiles of a lineage: equal ones have one number, as long as somebody uses it.
 #[derive(Debug, Default)]
 pub(crate) struct Profiles {
@@ -85,7 +103,7 @@ impl Profiles {
     /// The number for a user's new entries, 0 for none; `old` is the number that it had.
     ///
     /// A profile with one user is changed in place, so that a rule among ten thousand costs one
-    /// row.
+    /// row; but where its number does not tell of what is new in it.
     pub(crate) fn exchange(
         &mut self,
         old: u32,
@@ -108,6 +126,7 @@ impl Profiles {
         }
         if let Some(slot) = self.slots.get_mut(&old)
             && slot.users == 1
+            && told(&new) & !Profile(old).entries() == 0
         {
             let before = std::mem::replace(&mut slot.entries, Arc::clone(&new));
             self.by_content.remove(&before);
@@ -116,7 +135,7 @@ impl Profiles {
             return old;
         }
         self.release(old, rows, numbers);
-        let number = numbers.take();
+        let number = Profile::new(numbers.take(), told(&new)).0;
         rewrite(number, &[], &new, rows);
         self.by_content.insert(Arc::clone(&new), number);
         let slot = Slot {
@@ -142,7 +161,7 @@ impl Profiles {
         {
             self.by_content.remove(&slot.entries);
             rewrite(number, &slot.entries, &[], rows);
-            numbers.give_back(number);
+            numbers.give_back(Profile(number).bare());
         }
     }
 }

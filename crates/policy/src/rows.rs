@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contiv_datapath_abi::policy::{
-    Decision, DecisionKey, OwnKey, PeerKey, PolicyTables, PrefixKey, RuleSet, Sides, Subject,
+    Decision, DecisionKey, OwnKey, Peer, PeerKey, PolicyTables, PrefixKey, RuleSet, Sides, Subject,
     SubjectKey,
 };
 
@@ -19,7 +19,7 @@ use crate::prefix::mask;
 pub struct Rows {
     pub subjects: BTreeMap<SubjectKey, Sides<Subject>>,
     pub own_addresses: BTreeMap<(OwnKey, u32), Sides<RuleSet>>,
-    pub peer_groups: BTreeMap<PeerKey, Sides<u32>>,
+    pub peer_groups: BTreeMap<PeerKey, Sides<Peer>>,
     pub peer_prefixes: BTreeMap<(PrefixKey, u32), Sides<u32>>,
     pub decisions: BTreeMap<DecisionKey, Sides<Decision>>,
 }
@@ -78,7 +78,7 @@ impl PolicyTables for Rows {
         })
     }
 
-    fn peer_group(&self, key: &PeerKey) -> Option<&Sides<u32>> {
+    fn peer_group(&self, key: &PeerKey) -> Option<&Sides<Peer>> {
         self.peer_groups.get(key)
     }
 

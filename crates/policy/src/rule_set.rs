@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use contiv_datapath_abi::policy::{OwnKey, PeerKey, PrefixKey, RuleSet};
 
+use crate::heights::Heights;
 use crate::prefix::prefixes_of;
 use crate::prefix_table::PrefixTable;
 use crate::terms::Term;
@@ -25,6 +26,7 @@ use crate::{PolicyError, Prefix};
 #[derive(Debug)]
 pub(crate) struct KeptSet {
     number: u32,
+    heights: Heights,
     any: Position,
     any_touched: bool,
     groups: BTreeMap<u32, Position>,
@@ -56,6 +58,7 @@ impl KeptSet {
     pub(crate) fn new(number: u32) -> KeptSet {
         KeptSet {
             number,
+            heights: Heights::default(),
             any: Position::default(),
             any_touched: false,
             groups: BTreeMap::new(),
@@ -91,6 +94,7 @@ impl KeptSet {
     }
 
     fn add_for_peers(&mut self, term: &Arc<Term>) {
+        self.heights.add(term);
         match (term.rule.peer_group, term.peer_prefixes()) {
             (Some(0), _) => {}
             (None, None) => {
@@ -113,6 +117,7 @@ impl KeptSet {
     }
 
     fn remove_for_peers(&mut self, term: &Arc<Term>) {
+        self.heights.remove(term);
         match (term.rule.peer_group, term.peer_prefixes()) {
             (Some(0), _) => {}
             (None, None) => {
@@ -167,7 +172,7 @@ impl KeptSet {
         Ok(RuleSet {
             set: self.number,
             any: self.any.profile,
-            kinds,
+            kinds: kinds | RuleSet::TELLING | self.heights.kinds(),
         })
     }
 
@@ -184,13 +189,12 @@ impl KeptSet {
                 usize::from(writer.tables.peer_groups.new_value(&key).is_some()),
                 usize::from(!position.terms.is_empty()),
             );
-            position.settle(&[], writer)?;
-            if position.profile == 0 {
+            if let Some(peer) = position.settle_peer(writer)? {
+                writer.tables.peer_groups.put(key, peer);
+                writer.count_peer_groups(before, after, position.terms.last())?;
+            } else {
                 writer.tables.peer_groups.remove(key);
                 writer.count_peer_groups(before, 0, None)?;
-            } else {
-                writer.tables.peer_groups.put(key, position.profile);
-                writer.count_peer_groups(before, after, position.terms.last())?;
             }
             if position.terms.is_empty() {
                 self.groups.remove(&group);

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use contiv_datapath_abi::policy::{
-    Decision, DecisionKey, OwnKey, PeerKey, PrefixKey, RuleSet, Subject, SubjectKey,
+    Decision, DecisionKey, OwnKey, Peer, PeerKey, PrefixKey, RuleSet, Selector, Subject, SubjectKey,
 };
 
 use crate::numbers::Lent;
-use crate::profile::{Profiles, entries};
+use crate::profile::{Entries, Profiles, entries};
 use crate::table::Table;
 use crate::terms::Term;
 use crate::{Limits, PolicyError};
@@ -29,7 +29,7 @@ pub(crate) struct Writer {
 pub(crate) struct Tables {
     pub(crate) subjects: Table<SubjectKey, Subject>,
     pub(crate) own_addresses: Table<(OwnKey, u32), RuleSet>,
-    pub(crate) peer_groups: Table<PeerKey, u32>,
+    pub(crate) peer_groups: Table<PeerKey, Peer>,
     pub(crate) peer_prefixes: Table<(PrefixKey, u32), u32>,
     pub(crate) decisions: Table<DecisionKey, Decision>,
 }
@@ -68,6 +68,29 @@ impl Position {
         around: &[&Arc<Term>],
         writer: &mut Writer,
     ) -> Result<(), PolicyError> {
+        let entries = self.entries(around, writer)?;
+        self.exchange(entries, writer);
+        Ok(())
+    }
+
+    /// As [`settle`](Self::settle) with nothing around, where a profile is not needed for one
+    /// decision about all packets.
+    pub(crate) fn settle_peer(&mut self, writer: &mut Writer) -> Result<Option<Peer>, PolicyError> {
+        let entries = self.entries(&[], writer)?;
+        if let Some([(Selector::ALL, decision)]) = entries.as_deref() {
+            self.exchange(None, writer);
+            return Ok(Some(Peer::decided(*decision)));
+        }
+        self.exchange(entries, writer);
+        Ok((self.profile != 0).then(|| Peer::of_profile(self.profile)))
+    }
+
+    /// The entries of the position's rules and of those `around` it, counted.
+    fn entries(
+        &mut self,
+        around: &[&Arc<Term>],
+        writer: &mut Writer,
+    ) -> Result<Option<Entries>, PolicyError> {
         let terms = || around.iter().copied().chain(&self.terms);
         let cost = terms().map(|term| term.selectors.len()).sum();
         let others = writer.decisions - self.cost;
@@ -83,27 +106,24 @@ impl Position {
                 return Err(PolicyError::too_large(&term.rule, "entries", limit));
             }
         }
-        let entries = entries(terms());
+        self.cost = cost;
+        Ok(entries(terms()))
+    }
+
+    fn exchange(&mut self, entries: Option<Entries>, writer: &mut Writer) {
         self.profile = writer.profiles.exchange(
             self.profile,
             entries,
             &mut writer.tables.decisions,
             &mut writer.numbers,
         );
-        self.cost = cost;
-        Ok(())
     }
 
     /// Gives the profile back.
     pub(crate) fn clear(&mut self, writer: &mut Writer) {
         writer.decisions -= self.cost;
         self.cost = 0;
-        self.profile = writer.profiles.exchange(
-            self.profile,
-            None,
-            &mut writer.tables.decisions,
-            &mut writer.numbers,
-        );
+        self.exchange(None, writer);
     }
 }
 

@@ -13,7 +13,7 @@
 //! 0 is never a lineage's, a set's or a profile's number and stands for "no rules";
 //! a row whose side is all zero is no row for that side.
 
-use super::Decision;
+use super::{Decision, Peer};
 use crate::Plain;
 
 /// Rows that the kernel's maps have room for: twice those of the largest tenant, since an agent
@@ -117,10 +117,11 @@ pub struct Subject {
 #[repr(C)]
 pub struct RuleSet {
     pub set: u32,
-    /// Profile of the rules for any peer; 0 for none.
+    /// [`Profile`](super::Profile) of the rules for any peer; 0 for none.
     pub any: u32,
-    /// Which look-ups can find something: the constants below, added up. Those of a group's
-    /// tiers, staged policies and default are in the set of its normal tier.
+    /// Which look-ups can find something: the constants below, added up, and the
+    /// [reach](Self::reaching) of rules for addresses. Those of a group's tiers, staged policies
+    /// and default are in the set of its normal tier.
     pub kinds: u32,
 }
 
@@ -145,6 +146,29 @@ impl RuleSet {
     pub const STAGED: u32 = 256;
     /// The group denies what nothing matches.
     pub const DEFAULT_DENY: u32 = 512;
+    /// The numbers of its profiles say what they hold, see [`Profile`](super::Profile).
+    pub const TELLING: u32 = 1024;
+    /// Every rule for any peer loses against every other rule of the set.
+    pub const ANY_LAST: u32 = 2048;
+
+    const REACH: u32 = 12;
+    /// The bits of a decision that a reach has: the policy's order and most of the priority.
+    const REACH_BITS: u32 = 64 - (32 - Self::REACH);
+
+    /// For [`kinds`](Self::kinds): the greatest of the decisions that name peer addresses.
+    ///
+    /// Inverted, so that a set without it, of an earlier build, reaches as far as can be.
+    #[inline(always)]
+    pub const fn reaching(greatest: Decision) -> u32 {
+        !((greatest.0 >> Self::REACH_BITS) as u32) << Self::REACH
+    }
+
+    /// Whether a decision wins against all that name peer addresses, by these
+    /// [`kinds`](Self::kinds).
+    #[inline(always)]
+    pub const fn outreached(kinds: u32, winner: Decision) -> bool {
+        (winner.0 >> Self::REACH_BITS) as u32 > !kinds >> Self::REACH
+    }
 }
 
 /// Key to a rule set for an own address. Longest prefix, 4 + 24 bytes; value [`RuleSet`].
@@ -164,7 +188,8 @@ impl OwnKey {
     pub const BITS: u32 = Self::FIXED_BITS + 128;
 }
 
-/// Key to the profile of a peer group. Hash map, 8 bytes; value `u32`.
+/// Key to what a peer group may do. Hash map, 8 bytes; value [`Peer`], or `u32`, a profile, in sets
+/// that are not [telling](RuleSet::TELLING).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C)]
 pub struct PeerKey {
@@ -259,15 +284,21 @@ impl DecisionKey {
     }
 }
 
-/// The five look-ups of a verdict, over kernel maps or over anything else.
+/// The look-ups of a verdict, over kernel maps or over anything else.
 pub trait PolicyTables {
     /// The rules of a group in a tier; `None` when it has none.
     fn subject(&self, key: &SubjectKey) -> Option<&Sides<Subject>>;
     /// The additional rules of the longest prefix that holds an own address. The parts of an
     /// [`OwnKey`], since a whole one would be on the kernel's stack.
     fn own_address(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<RuleSet>>;
-    /// The profile of a peer group.
-    fn peer_group(&self, key: &PeerKey) -> Option<&Sides<u32>>;
+    /// What a peer group may do.
+    fn peer_group(&self, key: &PeerKey) -> Option<&Sides<Peer>>;
+    /// The profile of a peer group, of a set that is not [telling](RuleSet::TELLING): where
+    /// builds before that left some.
+    #[inline(always)]
+    fn older_peer_group(&self, _key: &PeerKey) -> Option<&Sides<u32>> {
+        None
+    }
     /// The profile of the longest prefix that holds a peer address; the parts of a [`PrefixKey`].
     fn peer_prefix(&self, set: u32, scope: u32, address: &[u8; 16]) -> Option<&Sides<u32>>;
     /// An entry of a profile.
@@ -303,4 +334,12 @@ const _: () = {
     assert!(size_of::<PrefixKey>() == 24);
     assert!(size_of::<Selector>() == 4);
     assert!(size_of::<DecisionKey>() == 8);
+    let none = RuleSet::reaching(Decision::NONE);
+    let one = RuleSet::reaching(Decision::new(1, 0, super::Action::Allow, 0));
+    assert!(none & ((1 << RuleSet::REACH) - 1) == 0 && one < none);
+    assert!(RuleSet::outreached(
+        none,
+        Decision(1 << RuleSet::REACH_BITS)
+    ));
+    assert!(!RuleSet::outreached(0, Decision(u64::MAX)));
 };

@@ -25,7 +25,7 @@ impl Rig {
         );
         fill(
             self,
-            maps::POLICY_GROUPS,
+            maps::POLICY_PEERS,
             rows.peer_groups.iter().map(|(k, v)| (*k, *v)),
         );
         fill(
@@ -64,7 +64,7 @@ impl Rig {
         );
         delete(
             self,
-            maps::POLICY_GROUPS,
+            maps::POLICY_PEERS,
             rows.peer_groups.iter().map(|(k, v)| (k, *v)),
         );
         delete(

@@ -90,6 +90,15 @@ pub fn network_of<'a, F: Fabric>(
     })
 }
 
+/// Who has an address of the tenant.
+#[inline(always)]
+fn target_of<'a, F: Fabric>(fabric: &'a F, tenant: u32, address: &Address) -> Option<&'a Target> {
+    fabric.target(&AddressKey {
+        tenant,
+        address: *address,
+    })
+}
+
 /// What the judgement of a beginning writes to; the kernel's stack has no room for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judgement {
@@ -153,37 +162,39 @@ pub fn judge<F: Fabric>(
     flow.opener_group = opener.group;
     forward.sender = opener.serial;
     to_endpoint(reply, opener.serial, opening.slot);
-    let Some(network) = network_of(fabric, key.tenant, &destination) else {
-        if is_remote(opening.slot) {
-            return Err(Reason::UnknownAddress);
+    let target = match target_of(fabric, key.tenant, &destination) {
+        // An address that somebody of the sender's own network has: that network says no more.
+        Some(target) if target.network == opener.network => target,
+        target => {
+            let Some(network) = network_of(fabric, key.tenant, &destination) else {
+                if is_remote(opening.slot) {
+                    return Err(Reason::UnknownAddress);
+                }
+                let flags = outside(fabric, key)?;
+                forward.delivery = Flow::HOST;
+                flow.flags |= flags;
+                send(fabric, judgement, tenant.root, opening);
+                return Ok(());
+            };
+            if destination == network.gateway {
+                return Err(Reason::Gateway);
+            }
+            if is_broadcast(network, &destination) {
+                return Err(Reason::Broadcast);
+            }
+            if network.number != opener.network {
+                let own = network_of(fabric, key.tenant, &source);
+                let of_hosts = network.flags | own.map_or(0, |own| own.flags);
+                if tenant.flags & Tenant::ROUTING == 0 && of_hosts & Network::OF_HOSTS == 0 {
+                    return Err(Reason::OtherNetwork);
+                }
+                forward.mtu = network.mtu;
+                reply.mtu = own.map_or(network.mtu, |own| own.mtu);
+                flow.flags |= Flow::ROUTED;
+            }
+            target.ok_or(Reason::UnknownAddress)?
         }
-        let flags = outside(fabric, key)?;
-        forward.delivery = Flow::HOST;
-        flow.flags |= flags;
-        send(fabric, judgement, tenant.root, opening);
-        return Ok(());
     };
-    if destination == network.gateway {
-        return Err(Reason::Gateway);
-    }
-    if is_broadcast(network, &destination) {
-        return Err(Reason::Broadcast);
-    }
-    if network.number != opener.network {
-        let own = network_of(fabric, key.tenant, &source);
-        let of_hosts = network.flags | own.map_or(0, |own| own.flags);
-        if tenant.flags & Tenant::ROUTING == 0 && of_hosts & Network::OF_HOSTS == 0 {
-            return Err(Reason::OtherNetwork);
-        }
-        forward.mtu = network.mtu;
-        reply.mtu = own.map_or(network.mtu, |own| own.mtu);
-        flow.flags |= Flow::ROUTED;
-    }
-    let address = AddressKey {
-        tenant: key.tenant,
-        address: destination,
-    };
-    let target = fabric.target(&address).ok_or(Reason::UnknownAddress)?;
     if is_remote(target.slot) && is_remote(opening.slot) {
         return Err(Reason::UnknownAddress);
     }
@@ -206,11 +217,8 @@ struct Opener {
 #[inline(always)]
 fn opener<F: Fabric>(fabric: &F, opening: &Opening) -> Result<Opener, Reason> {
     if is_remote(opening.slot) {
-        let address = AddressKey {
-            tenant: opening.key.tenant,
-            address: opening.key.source.address(),
-        };
-        let target = fabric.target(&address).ok_or(Reason::TunnelSource)?;
+        let source = opening.key.source.address();
+        let target = target_of(fabric, opening.key.tenant, &source).ok_or(Reason::TunnelSource)?;
         if target.slot != opening.slot {
             return Err(Reason::TunnelSource);
         }

@@ -202,6 +202,15 @@ impl Packet {
             && !matches!(self.kind, Kind::LaterFragment)
     }
 
+    /// How it ends a TCP connection, as [`Way::tcp`](crate::flow::Way::tcp) has it.
+    #[inline(always)]
+    pub const fn ends(&self) -> u8 {
+        if self.key.protocol != crate::policy::TCP as u32 {
+            return 0;
+        }
+        self.flags & Self::TCP_FIN | (self.flags & Self::TCP_RST) >> 1
+    }
+
     /// Whether it answers the beginning of a connection, or a query.
     #[inline(always)]
     pub const fn accepts(&self) -> bool {

@@ -18,14 +18,27 @@ pub struct Sender {
     pub slot: u32,
     /// Serial of the endpoint that sends; 0 for the host.
     pub serial: u32,
-    /// As in [`Opening::by`].
+    /// As in [`Opening::by`]; with [`Sender::UNKNOWN`], if that is so, and how the packet
+    /// [ends](Sender::ENDS) its connection.
     pub by: u32,
     /// Bytes of the packet.
     pub length: u32,
 }
 
+impl Sender {
+    /// The table was looked at, and has no row; who says so has a new row counted right away, and
+    /// delivers along the copy of it, see [`BEGUN`].
+    pub const UNKNOWN: u32 = 1 << 31;
+    /// Where [`Packet::ends`] is added.
+    pub const ENDS: u32 = 8;
+}
+
+/// What [`admit`] answers when it has made a new row, and counted the packet in it: there is a copy
+/// of it in the scratch room, so that it need not be looked for.
+pub const BEGUN: i32 = 1;
+
 /// Finds what to do with a packet whose flow is unknown or not valid any more; then the table has
-/// a flow for its key. Answers with 0, or a reason's code.
+/// a flow for its key. Answers with 0 or [`BEGUN`], or a reason's code.
 ///
 /// What answers a connection is judged in the direction in which the connection began, as long as
 /// who began it is still there. A packet that says that a connection begins is believed.
@@ -58,16 +71,23 @@ pub extern "C" fn admit_packet(packet: *const Packet, sender: *const Sender) -> 
         opening.key.turn();
     }
     opening.slot = sender.slot;
-    opening.by = sender.by;
+    opening.by = sender.by & (Opening::BY_HOST | Opening::TRANSLATED);
     opening.kept = Kept::NONE;
-    let found = flows::find(row);
+    let mut found = core::ptr::null_mut();
+    if sender.by & Sender::UNKNOWN == 0
+        && let Some(flow) = FLOWS.get_ptr_mut(&*row)
+    {
+        found = flow;
+    }
+    if found.is_null() {
+        found = flows::find_crowded(row);
+    }
     let mut known = false;
-    if let Some(flow) = found
+    // SAFETY: a row that is taken by another connection meanwhile leads to a judgement, never past
+    // one.
+    if let Some(old) = unsafe { found.as_ref() }
         && !packet.opens()
     {
-        // SAFETY: a row that is taken by another connection meanwhile leads to a judgement, never
-        // past one.
-        let old = unsafe { &*flow };
         let way = old.way(packet.turned);
         known = way.sender == sender.serial;
         if known && old.is_reply(packet.turned) {
@@ -77,7 +97,7 @@ pub extern "C" fn admit_packet(packet: *const Packet, sender: *const Sender) -> 
             if old.flags & Flow::CROWDED != 0 && holds(old, way, sender, row.tenant) {
                 if old.is_answered() && !old.has_ended() && packet.kind != Kind::Error {
                     // SAFETY: it is a row of the crowd's, and nothing is judged yet.
-                    unsafe { flows::promote(row, flow, &mut judgement.flow) };
+                    unsafe { flows::promote(row, old, &mut judgement.flow) };
                 }
                 return 0;
             }
@@ -96,8 +116,8 @@ pub extern "C" fn admit_packet(packet: *const Packet, sender: *const Sender) -> 
     if judgement.remarks != Remarks::NONE {
         event::judged(judgement, opening, sender.length, known);
     }
-    let found = found.unwrap_or(core::ptr::null_mut());
-    write_down(row, &mut judgement.flow, found, known, sender.length)
+    let how = if known { sender.by | KNOWN } else { sender.by };
+    write_down(row, &mut judgement.flow, found, how, sender.length)
 }
 
 /// Whether a row of the crowd's, which is not looked for before a packet comes here, is still valid.
@@ -153,11 +173,18 @@ pub fn is_forgotten(flow: &Flow, packet: &Packet) -> bool {
         && now().wrapping_sub(flow.reply.seen) > QUARANTINE
 }
 
+/// Added to [`Sender::by`] for [`write_down`].
+const KNOWN: u32 = 1 << 30;
+
 /// Writes down what was judged, in place of what was known before (null for nothing), and counts
 /// the connection.
+///
+/// `how` is [`Sender::by`] and whether the connection was [`KNOWN`]: five arguments are all that
+/// there may be.
 #[inline(never)]
-fn write_down(row: &FlowKey, flow: &mut Flow, old: *mut Flow, known: bool, length: u32) -> i32 {
+fn write_down(row: &FlowKey, flow: &mut Flow, old: *mut Flow, how: u32, length: u32) -> i32 {
     let now = now();
+    let known = how & KNOWN != 0;
     let denied = flow.forward.delivery == Flow::DENIED;
     flow.forward.seen = now;
     // SAFETY: see above.
@@ -166,7 +193,18 @@ fn write_down(row: &FlowKey, flow: &mut Flow, old: *mut Flow, known: bool, lengt
             flow.reply.sender = Way::NOBODY;
         }
         flows::count_connection(flow, None);
-        return placed(flows::place(row, flow, false));
+        if how & Sender::UNKNOWN == 0 {
+            return placed(flows::place(row, flow, false));
+        }
+        flow.forward.packets = 1;
+        flow.forward.bytes = (length - ETHERNET as u32) as u64;
+        if !denied {
+            flow.forward.tcp = (how >> Sender::ENDS) as u8;
+        }
+        if flows::place(row, flow, false) {
+            return BEGUN;
+        }
+        return Reason::Kernel.code();
     };
     let same_ends = flow.flags & Flow::TURNED == before.flags & Flow::TURNED
         && flow.forward.sender == before.forward.sender;

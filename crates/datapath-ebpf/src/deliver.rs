@@ -33,11 +33,9 @@ pub unsafe fn touch(skb: &Skb, packet: &Packet, flow: *mut Flow, way: *mut Way) 
         if (*way).seen != now {
             (*way).seen = now;
         }
-        if packet.key.protocol == TCP as u32 {
-            let ends = packet.flags & Packet::TCP_FIN | (packet.flags & Packet::TCP_RST) >> 1;
-            if ends & !(*way).tcp != 0 {
-                (*way).tcp |= ends;
-            }
+        let ends = packet.ends();
+        if ends & !(*way).tcp != 0 {
+            (*way).tcp |= ends;
         }
     }
 }

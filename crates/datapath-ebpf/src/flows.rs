@@ -13,7 +13,24 @@ use crate::maps::{CROWD, FLOW_ROOM, FLOWS, FLOWS_TAKEN, RULE_COUNTS};
 /// The row of a connection, wherever it lies.
 #[inline(always)]
 pub fn find(row: &FlowKey) -> Option<*mut Flow> {
-    FLOWS.get_ptr_mut(row).or_else(|| CROWD.get_ptr_mut(row))
+    let flow = FLOWS.get_ptr_mut(row);
+    if flow.is_some() {
+        return flow;
+    }
+    let crowded = find_crowded(row);
+    (!crowded.is_null()).then_some(crowded)
+}
+
+/// The row of a connection that lies among the crowd, where nobody looks whose tenant has never had
+/// one there. Null for none, see `from_endpoint::sends`.
+#[inline(never)]
+pub fn find_crowded(row: &FlowKey) -> *mut Flow {
+    match FLOWS_TAKEN.get(row.tenant) {
+        Some(taken) if taken.crowded != 0 => {
+            CROWD.get_ptr_mut(row).unwrap_or(core::ptr::null_mut())
+        }
+        _ => core::ptr::null_mut(),
+    }
 }
 
 /// The direction of a packet whose key is the row's, or is not.
@@ -147,6 +164,9 @@ pub fn place(row: &FlowKey, flow: &mut Flow, answered: bool) -> bool {
         return true;
     }
     flow.flags |= Flow::CROWDED;
+    // Counted at once, and not in the row.
+    flow.forward.packets = 0;
+    flow.forward.bytes = 0;
     if let Some(taken) = FLOWS_TAKEN.get_ptr_mut(row.tenant) {
         // SAFETY: entries of arrays stay.
         unsafe { atomic::add(&raw mut (*taken).crowded, 1) };

@@ -11,10 +11,10 @@ use contiv_datapath_abi::packet::{
     self, ETHERNET, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Kind, Packet, mac_halves,
 };
 
-use crate::admit::{Sender, admit, is_forgotten};
+use crate::admit::{BEGUN, Sender, admit, is_forgotten};
 use crate::deliver::{address_link, pass_router, size, touch};
 use crate::drop::{Whose, drop};
-use crate::maps::{CONFIG, ENDPOINTS, FLOWS, INTERFACES, TENANTS};
+use crate::maps::{CONFIG, ENDPOINTS, FLOWS, INTERFACES, TENANTS, scratch};
 use crate::skb::Skb;
 use crate::{answer, broadcast, errors, flows, fragment, translate, tunnel};
 
@@ -82,8 +82,13 @@ fn sends(skb: &Skb, slot: u32, endpoint: &Endpoint) -> i32 {
         return Reason::UnknownInterface.code();
     };
     packet.settle();
-    if !packet.opens()
-        && let Some(flow) = FLOWS.get_ptr_mut(&packet.key)
+    let mut by = 0;
+    let flow = FLOWS.get_ptr_mut(&packet.key);
+    if flow.is_none() {
+        by = Sender::UNKNOWN | (packet.ends() as u32) << Sender::ENDS;
+    }
+    if let Some(flow) = flow
+        && !packet.opens()
     {
         // SAFETY: if the row is taken by another connection while it is read, the comparisons below
         // hold for that one or fail.
@@ -109,7 +114,7 @@ fn sends(skb: &Skb, slot: u32, endpoint: &Endpoint) -> i32 {
             }
         }
     }
-    first(skb, packet, endpoint, slot)
+    first(skb, packet, endpoint, slot, by)
 }
 
 /// Reads the headers into a place that is not cleared before, since every packet would pay for that.
@@ -198,11 +203,11 @@ fn special(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint) -> i32 {
 /// A packet whose flow is not known, or not valid any more. Inlined, since the stack has no room for
 /// one more frame above a judgement.
 #[inline(always)]
-fn first(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, slot: u32) -> i32 {
+fn first(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, slot: u32, by: u32) -> i32 {
     let sender = Sender {
         slot,
         serial: endpoint.serial,
-        by: 0,
+        by,
         length: skb.len(),
     };
     let outcome = admit(packet, &sender);
@@ -221,7 +226,12 @@ fn first(skb: &Skb, packet: &mut Packet, endpoint: &Endpoint, slot: u32) -> i32 
     if outcome < 0 {
         return outcome;
     }
-    match flows::find(&packet.key) {
+    let flow = if outcome == BEGUN {
+        scratch().map(|scratch| &raw mut scratch.judgement.flow)
+    } else {
+        flows::find(&packet.key)
+    };
+    match flow {
         Some(flow) => along(skb, packet, endpoint, flow),
         None => Reason::Kernel.code(),
     }

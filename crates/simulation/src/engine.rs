@@ -35,8 +35,9 @@ pub(crate) struct Container {
     pub(crate) runs: bool,
     /// The engine is taking it away.
     pub(crate) ending: bool,
-    /// Masters took its host for lost, and may give its address to others.
-    pub(crate) disowned: bool,
+    /// Masters took its host for lost, and may give its address to others: how often the store
+    /// had been restored then.
+    pub(crate) disowned: Option<u64>,
 }
 
 /// What a container is attached to.
@@ -69,10 +70,10 @@ impl Engine {
         self.state().containers.clone()
     }
 
-    /// Masters took the host for lost.
-    pub(crate) fn disown(&self, id: &str) {
+    /// Masters took the host for lost, or know the container again.
+    pub(crate) fn set_disowned(&self, id: &str, disowned: Option<u64>) {
         if let Some(container) = self.state().containers.get_mut(id) {
-            container.disowned = true;
+            container.disowned = disowned;
         }
     }
 
@@ -108,7 +109,7 @@ impl Engine {
                 pool: String::new(),
                 runs: false,
                 ending: false,
-                disowned: false,
+                disowned: None,
             };
             state.containers.insert(id.clone(), container);
             (id, state.boot)

@@ -4,16 +4,24 @@
 //! is simulated: answers that are late or lost, followers that lag and are cut off, members
 //! that are away, and a restore, which takes the store away from everybody.
 
+mod way;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use contiv_fabric::Key;
 use contiv_store::{
-    Changes, Contents, Error, Figures, Following, MemoryStore, Outcome, Store, Transaction, Waiting,
+    Changes, Contents, Entry, Error, Figures, Following, MemoryStore, Outcome, Revision, Store,
+    Transaction, Waiting, Write,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::chance::Chance;
+use crate::chronicle::{Done, work};
+use crate::fault::Fault;
+use crate::tally::Tally;
 
 /// After this time without a majority a commit fails.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -27,6 +35,22 @@ struct Inner {
     chance: Chance,
     store: Mutex<Arc<MemoryStore>>,
     health: watch::Sender<Health>,
+    told: Mutex<Told>,
+    fault: Option<Fault>,
+    tally: Tally,
+}
+
+/// What is told of the store to those who look at it from outside.
+#[derive(Debug, Default)]
+struct Told {
+    done: Vec<Done>,
+    /// The next master that is to do what must run once is stopped before it.
+    trap: bool,
+    trapped: Vec<String>,
+    /// Who took or renewed the sweeper's lease last.
+    sweeper: String,
+    lives: u64,
+    first: BTreeMap<u64, (Revision, Vec<Entry>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,10 +63,13 @@ struct Health {
 }
 
 impl Etcd {
-    pub(crate) fn new(chance: Chance) -> Etcd {
+    pub(crate) fn new(chance: Chance, fault: Option<Fault>, tally: Tally) -> Etcd {
         Etcd(Arc::new(Inner {
             chance,
             store: Mutex::default(),
+            told: Mutex::default(),
+            fault,
+            tally,
             health: watch::Sender::new(Health {
                 majority: true,
                 losses: 0,
@@ -51,11 +78,18 @@ impl Etcd {
         }))
     }
 
-    /// A master's way to it.
-    pub(crate) fn handle(&self) -> Arc<Handle> {
+    /// A master's way to it, for one life of it.
+    pub(crate) fn handle(&self, master: &str) -> Arc<Handle> {
         let (requests, inbox) = mpsc::unbounded_channel();
+        let life = {
+            let mut told = self.told();
+            told.lives += 1;
+            told.lives
+        };
         let way = Way {
             etcd: self.clone(),
+            master: master.into(),
+            life,
             store: self.store(),
             state: Arc::new(watch::Sender::new(Link::default())),
         };
@@ -71,7 +105,34 @@ impl Etcd {
     /// Puts these contents in the place of all there is.
     pub(crate) fn restore(&self, contents: &Contents) {
         let restored = Arc::new(MemoryStore::restored(contents));
+        self.told().done.push(Done::Restored(restored.contents()));
         *self.guard() = restored;
+    }
+
+    /// What has happened since this was asked for last.
+    pub(crate) fn done(&self) -> Vec<Done> {
+        std::mem::take(&mut self.told().done)
+    }
+
+    /// Stops the next master that is to do what must run once, in the middle of it.
+    pub(crate) fn set_trap(&self) {
+        self.told().trap = true;
+    }
+
+    /// The masters that were stopped since this was asked for last.
+    pub(crate) fn trapped(&self) -> Vec<String> {
+        std::mem::take(&mut self.told().trapped)
+    }
+
+    /// The master that sweeps.
+    pub(crate) fn sweeper(&self) -> String {
+        self.told().sweeper.clone()
+    }
+
+    /// Whether answers come, and none is lost; and how often followers lost the thread.
+    pub(crate) fn calm(&self) -> Option<u64> {
+        let health = *self.0.health.borrow();
+        (health.majority && health.losses == 0).then_some(health.breaks)
     }
 
     pub(crate) fn set_majority(&self, majority: bool) {
@@ -92,6 +153,11 @@ impl Etcd {
             h.majority = true;
             h.losses = 0;
         });
+        self.told().trap = false;
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn store(&self) -> Arc<MemoryStore> {
@@ -115,6 +181,8 @@ type Request = (Transaction, oneshot::Sender<Result<Outcome, Error>>);
 #[derive(Clone, Debug)]
 struct Way {
     etcd: Etcd,
+    master: Arc<str>,
+    life: u64,
     /// The one that the master has opened; a restore puts another in its place.
     store: Arc<MemoryStore>,
     state: Arc<watch::Sender<Link>>,
@@ -144,134 +212,11 @@ impl Handle {
     pub(crate) fn set_lag(&self, lag: Duration) {
         self.way.state.send_modify(|link| link.lag = lag);
     }
-}
 
-impl Way {
-    fn away(&self) -> Error {
-        Error::Away {
-            place: "simulation".into(),
-            reason: "no answer in time".into(),
-        }
-    }
-
-    async fn delay(&self) {
-        let chance = &self.etcd.0.chance;
-        let micros = match chance.happens(4) {
-            true => chance.of(2_000..400_000),
-            false => chance.of(100..3_000),
-        };
-        sleep(Duration::from_micros(micros)).await;
-    }
-
-    /// Waits until something can pass; false when it cannot any more.
-    async fn passable(&self) -> bool {
-        let (mut state, mut health) = (self.state.subscribe(), self.etcd.0.health.subscribe());
-        loop {
-            let link = *state.borrow_and_update();
-            if link.closed {
-                return false;
-            }
-            if link.cut.is_none() && health.borrow_and_update().majority {
-                return true;
-            }
-            tokio::select! {
-                biased;
-                _ = state.changed() => {}
-                _ = health.changed() => {}
-            }
-        }
-    }
-
-    /// Commits what the master sends, in its order.
-    async fn write(self, mut inbox: mpsc::UnboundedReceiver<Request>) {
-        while let Some((transaction, answer)) = inbox.recv().await {
-            self.delay().await;
-            // What stands still for longer than its patience may still be done later.
-            let result = match timeout(PATIENCE, self.passable()).await {
-                Ok(true) => self.commit(transaction).await,
-                Ok(false) => Err(Error::Closed),
-                Err(_) if self.etcd.0.chance.happens(50) => Err(self.away()),
-                Err(_) => match self.passable().await {
-                    true => {
-                        // The answer was given up, and the transaction arrives nevertheless.
-                        drop(self.commit(transaction).await);
-                        Err(self.away())
-                    }
-                    false => Err(Error::Closed),
-                },
-            };
-            self.delay().await;
-            if !self.state.borrow().closed {
-                drop(answer.send(result));
-            }
-        }
-    }
-
-    async fn commit(&self, transaction: Transaction) -> Result<Outcome, Error> {
-        let (losses, chance) = (self.etcd.0.health.borrow().losses, &self.etcd.0.chance);
-        if chance.happens(losses) {
-            return Err(self.away());
-        }
-        // Others may have taken the store away meanwhile.
-        if !Arc::ptr_eq(&self.store, &self.etcd.store()) {
-            return Err(Error::Closed);
-        }
-        let outcome = self.store.commit(transaction).await;
-        if chance.happens(losses) {
-            return Err(self.away());
-        }
-        outcome
-    }
-
-    async fn follow(self) -> Result<Following, Error> {
-        self.delay().await;
-        match timeout(PATIENCE, self.passable()).await {
-            Ok(true) => {}
-            Ok(false) => return Err(Error::Closed),
-            Err(_) => return Err(self.away()),
-        }
-        let Following {
-            revision,
-            entries,
-            changes,
-        } = self.store.follow().await?;
-        let (sender, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(self.carry(changes, sender));
-        Ok(Following {
-            revision,
-            entries,
-            changes: Changes::new(receiver),
-        })
-    }
-
-    async fn carry(self, mut from: Changes, to: mpsc::UnboundedSender<Arc<contiv_store::Commit>>) {
-        let mut health = self.etcd.0.health.subscribe();
-        let begin = health.borrow().breaks;
-        let broken = async move {
-            let _ = health.wait_for(|health| health.breaks != begin).await;
-        };
-        let carry = async {
-            while let Some(commit) = from.next().await {
-                let lag = self.state.borrow().lag;
-                if lag > Duration::ZERO {
-                    sleep(lag).await;
-                }
-                self.delay().await;
-                if !self.passable().await || to.send(commit).is_err() {
-                    return;
-                }
-            }
-        };
-        let closed = async {
-            let mut state = self.state.subscribe();
-            let _ = state.wait_for(|link| link.closed).await;
-        };
-        tokio::select! {
-            biased;
-            () = broken => {}
-            () = closed => {}
-            () = carry => {}
-        }
+    /// Whether nothing is in the way.
+    pub(crate) fn is_calm(&self) -> bool {
+        let link = *self.way.state.borrow();
+        !link.closed && link.cut.is_none() && link.lag.is_zero()
     }
 }
 

@@ -7,6 +7,7 @@ use contiv_model::agent::Revision;
 
 use crate::agent::Agent;
 use crate::engine::Engine;
+use crate::fault::Fault;
 use crate::network::Network;
 use crate::plane::Kernel;
 
@@ -27,13 +28,22 @@ pub(crate) struct HostNode {
 pub(crate) const ABANDONED: Duration = Duration::from_secs(15);
 
 impl HostNode {
-    pub(crate) fn new(name: &str, number: u8, masters: &str, network: &Network) -> HostNode {
+    pub(crate) fn new(
+        name: &str,
+        number: u8,
+        masters: &str,
+        network: &Network,
+        fault: Option<Fault>,
+    ) -> HostNode {
         HostNode {
             name: name.to_owned(),
             number,
             masters: masters.to_owned(),
             network: network.clone(),
-            kernel: Kernel::default(),
+            kernel: match fault {
+                Some(Fault::Stale) => Kernel::stale(),
+                _ => Kernel::default(),
+            },
             engine: Engine::default(),
             agent: None,
             seen: Revision::default(),

@@ -15,20 +15,28 @@
 
 mod agent;
 mod chance;
+mod chronicle;
 mod engine;
 mod etcd;
 mod expected;
+mod fault;
 mod host;
 mod invariants;
 mod master;
+mod mix;
 mod network;
 mod operation;
 mod operator;
 mod plane;
 mod run;
 mod skew;
+mod tally;
 mod time;
+mod usurp;
+mod wishes;
 mod world;
 
+pub use fault::Fault;
 pub use operation::Operation;
 pub use run::{Failure, Run, Summary};
+pub use tally::Counts;

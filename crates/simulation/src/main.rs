@@ -1,13 +1,17 @@
 //! `make sim`: many seeds, or one again.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
-use contiv_simulation::{Failure, Run, Summary};
+use contiv_simulation::{Failure, Fault, Run, Summary};
+
+/// Between two words on how far it has come.
+const PROGRESS: Duration = Duration::from_secs(10);
 
 /// Runs a simulated cluster by seeds.
 #[derive(Debug, Parser)]
@@ -30,6 +34,9 @@ struct Options {
     /// Operations that are left out.
     #[arg(long, value_delimiter = ',')]
     without: Vec<usize>,
+    /// Switches something off that is to be missed.
+    #[arg(long, value_enum)]
+    fault: Option<Fault>,
     /// Prints operations as they happen; RUST_LOG=debug adds what everybody does.
     #[arg(long)]
     tell: bool,
@@ -39,6 +46,20 @@ struct Options {
     /// Prints a failing seed as it is, without looking for fewer operations that fail.
     #[arg(long)]
     whole: bool,
+    /// Ends with the first seed that fails.
+    #[arg(long)]
+    until_failure: bool,
+}
+
+impl Options {
+    fn run(&self, seed: u64) -> Run {
+        Run {
+            tell: self.tell,
+            fault: self.fault,
+            without: BTreeSet::from_iter(self.without.iter().copied()),
+            ..Run::new(seed, self.operations)
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -59,24 +80,86 @@ fn again(options: &Options, seed: u64) -> usize {
         .without_time()
         .with_writer(std::io::stderr)
         .init();
-    let run = Run {
-        tell: options.tell,
-        without: BTreeSet::from_iter(options.without.iter().copied()),
-        ..Run::new(seed, options.operations)
-    };
-    let done = run.run();
+    let done = options.run(seed).run();
     if options.json {
         println!("{}", serde_json::to_string(&done).unwrap_or_default());
         return usize::from(done.is_err());
     }
     match done {
         Ok(summary) => {
-            println!("seed {seed}: {summary:?}");
+            println!("seed {seed}: {summary}");
             0
         }
         Err(failure) => {
             println!("{failure}");
             1
+        }
+    }
+}
+
+/// What many seeds have come to so far.
+#[derive(Default)]
+struct Tally {
+    next: AtomicU64,
+    done: AtomicU64,
+    failed: AtomicU64,
+    over: AtomicBool,
+    failures: Mutex<Vec<Failure>>,
+    sum: Mutex<Summary>,
+}
+
+impl Tally {
+    fn work(&self, options: &Options, program: &Path, begin: Instant) {
+        let end = options.first + options.seeds;
+        loop {
+            let seed = self.next.fetch_add(1, Ordering::Relaxed);
+            let late = options
+                .limit
+                .is_some_and(|l| begin.elapsed().as_secs() >= l);
+            if seed >= end || late || self.over.load(Ordering::Relaxed) {
+                return;
+            }
+            match options.run(seed).apart(program) {
+                Ok(summary) => {
+                    let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
+                    sum.add(&summary);
+                }
+                Err(failure) => self.fails(options, failure),
+            }
+            self.done.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn fails(&self, options: &Options, failure: Failure) {
+        let what = failure.what.chars().take(300).collect::<String>();
+        println!("seed {} fails: {what}", failure.run.seed);
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        if options.until_failure {
+            self.over.store(true, Ordering::Relaxed);
+        }
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(failure);
+    }
+
+    /// Says how far it has come, now and then.
+    fn tell(&self, options: &Options, begin: Instant) {
+        let mut told = Instant::now();
+        while !self.over.load(Ordering::Relaxed) {
+            std::thread::park_timeout(PROGRESS);
+            if told.elapsed() < PROGRESS {
+                continue;
+            }
+            told = Instant::now();
+            let (done, failed) = (&self.done, &self.failed);
+            let (done, failed) = (done.load(Ordering::Relaxed), failed.load(Ordering::Relaxed));
+            let seconds = begin.elapsed().as_secs();
+            let rate = tenths(done, begin.elapsed());
+            eprintln!(
+                "{done} of {} seeds in {seconds} s, {rate} a second, {failed} failed",
+                options.seeds
+            );
         }
     }
 }
@@ -87,67 +170,54 @@ fn many(options: &Options) -> usize {
         return 1;
     };
     let begin = Instant::now();
-    let (next, done) = (AtomicU64::new(options.first), AtomicU64::new(0));
-    let failures: Mutex<Vec<Failure>> = Mutex::default();
-    let sum: Mutex<Summary> = Mutex::default();
-    let end = options.first + options.seeds;
+    let tally = Tally {
+        next: AtomicU64::new(options.first),
+        ..Tally::default()
+    };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    let late = options
-                        .limit
-                        .is_some_and(|l| begin.elapsed().as_secs() >= l);
-                    if seed >= end || late {
-                        return;
-                    }
-                    let done_so = Run::new(seed, options.operations).apart(&program);
-                    if let Ok(summary) = &done_so {
-                        sum.lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .add(summary);
-                    }
-                    if let Err(failure) = done_so {
-                        let what = failure.what.chars().take(300).collect::<String>();
-                        println!("seed {seed} fails: {what}");
-                        failures
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push(failure);
-                    }
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-            });
+        let work = || tally.work(options, &program, begin);
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let teller = scope.spawn(|| tally.tell(options, begin));
+        for worker in workers {
+            drop(worker.join());
         }
+        tally.over.store(true, Ordering::Relaxed);
+        teller.thread().unpark();
     });
+    let Tally {
+        done,
+        failures,
+        sum,
+        ..
+    } = tally;
     let failures = failures
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    let took = begin.elapsed().as_secs_f64();
-    let done = done.load(Ordering::Relaxed);
-    println!("{done} seeds in {took:.1} s, {} failed", failures.len());
-    let Summary {
-        writes,
-        containers,
-        restores,
-        lost_hosts,
-        seconds,
-        ..
-    } = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (done, took) = (done.into_inner(), begin.elapsed());
     println!(
-        "{writes} writes, {containers} containers at the end, {restores} restores, {lost_hosts} lost \
-         hosts in {seconds} s of virtual time"
+        "{}",
+        sum.into_inner().unwrap_or_else(PoisonError::into_inner)
+    );
+    println!(
+        "{done} seeds in {} s, {} a second, {} failed",
+        took.as_secs(),
+        tenths(done, took),
+        failures.len()
     );
     let count = failures.len();
     if let Some(first) = failures.into_iter().min_by_key(|f| f.run.seed) {
-        let told = if options.whole {
-            first
-        } else {
-            Run::shrink(first, &program)
+        let told = match options.whole {
+            true => first,
+            false => Run::shrink(first, &program),
         };
         println!("{told}");
     }
     count
+}
+
+/// So many in a second, to one decimal.
+fn tenths(count: u64, time: Duration) -> String {
+    let tenths = u128::from(count) * 10_000 / time.as_millis().max(1);
+    format!("{}.{}", tenths / 10, tenths % 10)
 }

@@ -18,9 +18,12 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::etcd::{Etcd, Handle};
+use crate::fault::Fault;
 use crate::network::Network;
 use crate::skew::{self, Skew};
+use crate::tally::Tally;
 use crate::time::WallClock;
+use crate::usurp;
 
 /// A host that is silent for longer is collected.
 pub(crate) const HOST_TIMEOUT: Duration = Duration::from_secs(12);
@@ -34,6 +37,8 @@ pub(crate) struct MasterNode {
     pub(crate) clock: WallClock,
     etcd: Etcd,
     network: Network,
+    fault: Option<Fault>,
+    tally: Tally,
     running: Arc<Mutex<Option<Running>>>,
     task: Option<JoinHandle<()>>,
 }
@@ -48,12 +53,21 @@ struct Running {
 }
 
 impl MasterNode {
-    pub(crate) fn new(name: &str, clock: WallClock, etcd: &Etcd, network: &Network) -> MasterNode {
+    pub(crate) fn new(
+        name: &str,
+        clock: WallClock,
+        etcd: &Etcd,
+        network: &Network,
+        fault: Option<Fault>,
+        tally: &Tally,
+    ) -> MasterNode {
         MasterNode {
             name: name.to_owned(),
             clock,
             etcd: etcd.clone(),
             network: network.clone(),
+            fault,
+            tally: tally.clone(),
             running: Arc::default(),
             task: None,
         }
@@ -71,6 +85,8 @@ impl MasterNode {
             network: self.network.clone(),
             running: Arc::clone(&self.running),
             skew,
+            fault: self.fault,
+            tally: self.tally.clone(),
         };
         self.task = Some(tokio::spawn(life.live()));
     }
@@ -110,6 +126,13 @@ impl MasterNode {
         }
     }
 
+    /// Whether it runs, and nothing is between it and the store.
+    pub(crate) fn is_calm(&self) -> bool {
+        let running = self.running();
+        let calm = |running: &Running| running.ledger.is_some() && running.handle.is_calm();
+        running.as_ref().is_some_and(calm)
+    }
+
     /// Its ledger, if it runs.
     pub(crate) fn ledger(&self) -> Option<Arc<Ledger>> {
         self.running().as_ref()?.ledger.clone()
@@ -128,12 +151,14 @@ struct Life {
     network: Network,
     running: Arc<Mutex<Option<Running>>>,
     skew: Skew,
+    fault: Option<Fault>,
+    tally: Tally,
 }
 
 impl Life {
     async fn live(self) {
         loop {
-            let (handle, stop) = (self.etcd.handle(), CancellationToken::new());
+            let (handle, stop) = (self.etcd.handle(&self.name), CancellationToken::new());
             self.set(Running {
                 handle: Arc::clone(&handle),
                 stop: stop.clone(),
@@ -156,8 +181,9 @@ impl Life {
                         stop: stop.clone(),
                         ledger: Some(Arc::clone(master.ledger())),
                     });
-                    self.serve(skew::layer(master.trusting(), self.skew), &stop)
-                        .await;
+                    let router = usurp::layer(master.trusting(), self.fault, master.ledger());
+                    let router = skew::layer(router, self.skew, &self.tally);
+                    self.serve(router, &stop).await;
                 }
                 Err(error) => tracing::debug!(master = self.name, %error, "no start"),
             }

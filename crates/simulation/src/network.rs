@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::chance::Chance;
+use crate::tally::Tally;
 
 /// What a connection holds on its way.
 const WINDOW: usize = 1 << 20;
@@ -25,6 +26,7 @@ pub(crate) struct Network(Arc<Inner>);
 
 struct Inner {
     chance: Chance,
+    tally: Tally,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
 }
@@ -44,9 +46,10 @@ struct State {
 }
 
 impl Network {
-    pub(crate) fn new(chance: Chance) -> Network {
+    pub(crate) fn new(chance: Chance, tally: Tally) -> Network {
         Network(Arc::new(Inner {
             chance,
+            tally,
             state: Mutex::default(),
             changes: watch::Sender::new(0),
         }))
@@ -124,7 +127,11 @@ impl Network {
 
     fn breaks(&self) -> bool {
         let fragility = self.state().fragility;
-        fragility > 0 && self.0.chance.of(0..fragility) == 0
+        let breaks = fragility > 0 && self.0.chance.of(0..fragility) == 0;
+        if breaks {
+            self.0.tally.lose("connections broken");
+        }
+        breaks
     }
 
     async fn delay(&self) {
@@ -173,6 +180,7 @@ impl Network {
         for (_, _, broken) in connections.filter(|(from, to, _)| these(from, to)) {
             broken.cancel();
         }
+        self.0.tally.lose("ends of masters and agents");
     }
 
     /// Lets nothing pass between a caller and a master, or everything again.
@@ -197,6 +205,13 @@ impl Network {
     /// One chunk in `fragility` breaks its connection from now on; 0 for none.
     pub(crate) fn set_fragility(&self, fragility: u64) {
         self.state().fragility = fragility;
+    }
+
+    /// Whether nothing is between a caller and any master.
+    pub(crate) fn is_calm(&self, caller: &str) -> bool {
+        let state = self.state();
+        let cut = state.cut.iter().any(|(from, _)| from == caller);
+        state.fragility == 0 && state.frozen.is_empty() && !cut
     }
 
     /// Heals everything.

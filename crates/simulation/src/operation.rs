@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use contiv_model::object::{EndpointGroup, Network, Policy, Rule, Tenant};
+use contiv_model::object::Rule;
 
-use crate::chance::Chance;
 use crate::engine::Attachment;
-use crate::operator::{Noun, Wish};
+use crate::operator::Wish;
 
 /// One thing that happens. What lasts, lasts for some seconds; hosts and masters are numbers.
 #[derive(Clone, Debug)]
@@ -54,6 +53,18 @@ pub enum Operation {
         host: usize,
         seconds: u64,
     },
+    /// A host is cut off until it is lost; others ask for the addresses of its containers before it
+    /// comes back.
+    Displace {
+        host: usize,
+        seconds: u64,
+    },
+    /// A host is cut off, and starts a container anew.
+    RestartAlone {
+        host: usize,
+        which: u64,
+        seconds: u64,
+    },
     CrashMaster {
         master: usize,
         seconds: u64,
@@ -99,7 +110,19 @@ pub enum Operation {
     Save,
     /// The last copy takes the store's place.
     Restore,
-    /// A master is upgraded or downgraded: 0 is today's version.
+    /// The same while a host is away, whose addresses others ask for.
+    RestoreWithout {
+        host: usize,
+        seconds: u64,
+    },
+    /// A master that is to do what must run once stands still in the middle of it, past its lease;
+    /// a container ends, so that there is something to do.
+    Trap {
+        host: usize,
+        which: u64,
+        seconds: u64,
+    },
+    /// A master, or its hosts, are upgraded or downgraded: 0 is today's version of both.
     Upgrade {
         master: usize,
         version: u8,
@@ -165,219 +188,36 @@ impl fmt::Debug for Place {
     }
 }
 
-pub(crate) const TENANTS: [&str; 2] = ["default", "blue"];
-const NETWORKS: u64 = 2;
-const GROUPS: u64 = 3;
-
-/// The subnet of a network, the same for all lives of it.
-fn subnet(tenant: &str, network: u64) -> String {
-    let second = if tenant == TENANTS[0] { 1 } else { 2 };
-    format!("10.{second}.{network}.0/28")
-}
-
 impl Operation {
-    /// What every run begins with, so that there is something to happen to.
-    pub(crate) fn beginning() -> Vec<Wish> {
-        let mut wishes = Vec::new();
-        for name in TENANTS {
-            wishes.push(Wish::PutTenant(tenant(name)));
-            wishes.extend((0..NETWORKS).map(|n| Wish::PutNetwork(network(name, n))));
-            wishes.extend((0..2).map(|n| Wish::PutPolicy(policy(name, n))));
-            wishes.extend((0..GROUPS).map(|n| Wish::PutGroup(group(name, n, &[n % 2]))));
-        }
-        wishes
-    }
-
-    /// The next one, among so many hosts and masters.
-    pub(crate) fn next(chance: &Chance, hosts: usize, masters: usize) -> Operation {
-        let one_of = |count: usize| {
-            let count = u64::try_from(count).unwrap_or(1);
-            usize::try_from(chance.of(0..count)).unwrap_or_default()
-        };
-        let (host, master) = (one_of(hosts), one_of(masters));
-        let seconds = match chance.happens(20) {
-            true => chance.of(15..60),
-            false => chance.of(1..9),
-        };
-        match chance.of(0..100) {
-            0..18 => Operation::Write(Intent(wish(chance))),
-            18..42 => Operation::Start {
-                host,
-                to: Place(place(chance)),
-                wish: chance.happens(15).then(|| small(chance.of(1..13))),
-            },
-            42..50 => Operation::Stop {
-                host,
-                which: chance.next(),
-            },
-            50..55 => Operation::Restart {
-                host,
-                which: chance.next(),
-            },
-            55..58 => Operation::Release {
-                host,
-                network: small(chance.of(0..NETWORKS)),
-                last: small(chance.of(1..13)),
-            },
-            58..61 => Operation::KillAgent { host, seconds },
-            61..63 => Operation::Reboot { host, seconds },
-            63..66 => Operation::CutHost {
-                host,
-                master,
-                seconds,
-            },
-            66..70 => Operation::CutOff {
-                host,
-                seconds: if chance.happens(40) {
-                    chance.of(50..90)
-                } else {
-                    seconds
-                },
-            },
-            70..74 => Operation::CrashMaster { master, seconds },
-            74..77 => Operation::Pause { master, seconds },
-            77..79 => Operation::CutStore { master, seconds },
-            79..81 => Operation::Lag {
-                master,
-                milliseconds: chance.of(50..1500),
-                seconds,
-            },
-            81..83 => {
-                let by = i64::try_from(chance.of(0..600)).unwrap_or_default();
-                Operation::Jump {
-                    master,
-                    seconds: by - 300,
-                }
-            }
-            83..85 => Operation::Minority {
-                seconds: seconds.min(20),
-            },
-            85..87 => Operation::Lose {
-                percent: chance.of(5..40),
-                seconds,
-            },
-            87 => Operation::BreakFollowers,
-            88..90 => Operation::Fragile {
-                one_in: chance.of(5..60),
-                seconds,
-            },
-            90..93 => Operation::Save,
-            93..95 => Operation::Restore,
-            95..97 => Operation::Upgrade {
-                master,
-                version: small(chance.of(0..3)),
-            },
-            _ => Operation::Rest { seconds },
+    /// What kind of operation it is, in a word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Operation::Write(_) => "operation: write",
+            Operation::Start { .. } => "operation: start",
+            Operation::Stop { .. } => "operation: stop",
+            Operation::Restart { .. } => "operation: restart",
+            Operation::Release { .. } => "operation: release",
+            Operation::KillAgent { .. } => "operation: kill agent",
+            Operation::Reboot { .. } => "operation: reboot",
+            Operation::CutHost { .. } => "operation: cut host from a master",
+            Operation::CutOff { .. } => "operation: cut host off",
+            Operation::Displace { .. } => "operation: displace",
+            Operation::RestartAlone { .. } => "operation: restart while cut off",
+            Operation::CrashMaster { .. } => "operation: crash master",
+            Operation::Pause { .. } => "operation: pause master",
+            Operation::CutStore { .. } => "operation: cut master from the store",
+            Operation::Lag { .. } => "operation: lag",
+            Operation::Jump { .. } => "operation: jump of a clock",
+            Operation::Minority { .. } => "operation: minority",
+            Operation::Lose { .. } => "operation: lose answers",
+            Operation::BreakFollowers => "operation: break followers",
+            Operation::Fragile { .. } => "operation: break connections",
+            Operation::Save => "operation: save",
+            Operation::Restore => "operation: restore",
+            Operation::RestoreWithout { .. } => "operation: restore while a host is away",
+            Operation::Trap { .. } => "operation: trap",
+            Operation::Upgrade { .. } => "operation: upgrade or downgrade",
+            Operation::Rest { .. } => "operation: rest",
         }
     }
-}
-
-fn small(number: u64) -> u8 {
-    u8::try_from(number).unwrap_or(u8::MAX)
-}
-
-fn place(chance: &Chance) -> Attachment {
-    let tenant = *chance.pick(&TENANTS);
-    let network = chance.of(0..NETWORKS);
-    // Groups are of the first network.
-    let group = (network == 0 && chance.happens(60)).then(|| format!("g{}", chance.of(0..GROUPS)));
-    Attachment {
-        tenant: tenant.to_owned(),
-        network: format!("n{network}"),
-        group,
-        subnet: subnet(tenant, network),
-    }
-}
-
-fn wish(chance: &Chance) -> Wish {
-    let name = *chance.pick(&TENANTS);
-    let number = chance.of(0..GROUPS);
-    match chance.of(0..20) {
-        0 => Wish::PutTenant(tenant(name)),
-        1 => Wish::PutNetwork(network(name, chance.of(0..NETWORKS + 1))),
-        3..6 => {
-            let policies: Vec<u64> = (0..2).filter(|_| chance.happens(60)).collect();
-            Wish::PutGroup(group(name, number, &policies))
-        }
-        6 | 7 => Wish::PutPolicy(policy(name, chance.of(0..2))),
-        2 | 8..15 => Wish::PutRule(Box::new(rule(chance, name))),
-        15 => Wish::Delete(Noun::Tenant, TENANTS[1].to_owned()),
-        16 => Wish::Delete(
-            Noun::Network,
-            format!("{name}:n{}", chance.of(1..NETWORKS + 1)),
-        ),
-        17 => Wish::Delete(Noun::Group, format!("{name}:g{number}")),
-        18 => Wish::Delete(Noun::Policy, format!("{name}:p{}", chance.of(0..2))),
-        _ => {
-            let (policy, id) = (chance.of(0..2), chance.of(1..5));
-            Wish::Delete(Noun::Rule, format!("{name}:p{policy}:{id}"))
-        }
-    }
-}
-
-fn tenant(name: &str) -> Tenant {
-    Tenant {
-        key: name.to_owned(),
-        tenant_name: name.to_owned(),
-        ..Tenant::default()
-    }
-}
-
-fn network(tenant: &str, number: u64) -> Network {
-    let subnet = subnet(tenant, number);
-    Network {
-        key: format!("{tenant}:n{number}"),
-        tenant_name: tenant.to_owned(),
-        network_name: format!("n{number}"),
-        gateway: subnet.replace(".0/28", ".14"),
-        subnet,
-        encap: "vxlan".into(),
-        ..Network::default()
-    }
-}
-
-fn group(tenant: &str, number: u64, policies: &[u64]) -> EndpointGroup {
-    EndpointGroup {
-        key: format!("{tenant}:g{number}"),
-        tenant_name: tenant.to_owned(),
-        group_name: format!("g{number}"),
-        network_name: "n0".into(),
-        policies: policies.iter().map(|p| format!("p{p}")).collect(),
-        ..EndpointGroup::default()
-    }
-}
-
-fn policy(tenant: &str, number: u64) -> Policy {
-    Policy {
-        key: format!("{tenant}:p{number}"),
-        tenant_name: tenant.to_owned(),
-        policy_name: format!("p{number}"),
-        ..Policy::default()
-    }
-}
-
-fn rule(chance: &Chance, tenant: &str) -> Rule {
-    let (policy, id) = (chance.of(0..2), chance.of(1..5));
-    let direction = if chance.happens(50) { "in" } else { "out" };
-    let peer = format!("g{}", chance.of(0..GROUPS));
-    let named = chance.happens(40);
-    let mut rule = Rule {
-        key: format!("{tenant}:p{policy}:{id}"),
-        tenant_name: tenant.to_owned(),
-        policy_name: format!("p{policy}"),
-        rule_id: id.to_string(),
-        direction: direction.into(),
-        priority: u32::from(small(chance.of(1..4))),
-        protocol: "tcp".into(),
-        port: u32::from(small(chance.of(0..3))) * 80,
-        action: chance.pick(&["allow", "deny"]).to_string(),
-        ..Rule::default()
-    };
-    if named {
-        match direction {
-            "in" => rule.from_endpoint_group = peer,
-            _ => rule.to_endpoint_group = peer,
-        }
-    }
-    rule
 }

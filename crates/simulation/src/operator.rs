@@ -11,13 +11,14 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::network::Network;
+use crate::tally::Tally;
 
 /// What distinguishes the versions of an object that are written here.
 const FIELDS: [&str; 6] = [
     "subnet", "policies", "action", "port", "priority", "protocol",
 ];
 
-/// A refusal that comes sooner was the answer to the first try.
+/// A refusal that comes sooner was the answer to the first try, if no answer was lost meanwhile.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A write that is asked for.
@@ -62,6 +63,7 @@ struct Fact {
 #[derive(Clone)]
 pub(crate) struct Operator {
     client: Client,
+    tally: Tally,
     state: Arc<Mutex<State>>,
 }
 
@@ -74,7 +76,7 @@ struct State {
 }
 
 impl Operator {
-    pub(crate) fn new(list: &str, network: &Network) -> anyhow::Result<Operator> {
+    pub(crate) fn new(list: &str, network: &Network, tally: &Tally) -> anyhow::Result<Operator> {
         let client = Client::through(
             network.dial("operator"),
             masters(list)?,
@@ -82,6 +84,7 @@ impl Operator {
         )?;
         Ok(Operator {
             client,
+            tally: tally.clone(),
             state: Arc::default(),
         })
     }
@@ -95,11 +98,15 @@ impl Operator {
         // From now on it may be so at any time.
         let new = {
             let mut state = self.state();
+            if digest.is_none() {
+                state.knowledge.end_with(&name);
+            }
             let fact = state.knowledge.fact(&name);
             fact.pending.insert(digest.clone())
         };
-        let begin = Instant::now();
+        let (begin, lost) = (Instant::now(), self.tally.lost());
         let answer = self.send(&wish).await;
+        let first = begin.elapsed() < AT_ONCE && lost == self.tally.lost();
         let mut state = self.state();
         state.busy.remove(&name);
         state.done += 1;
@@ -116,7 +123,7 @@ impl Operator {
             Err(Error::Refused { error, .. }) => {
                 tracing::debug!(?name, error = error.error, "refused");
                 // Of a first try, whose answer was not waited for, nothing is known.
-                if new && begin.elapsed() < AT_ONCE {
+                if new && first {
                     fact.pending.remove(&digest);
                 }
             }
@@ -231,6 +238,16 @@ impl Knowledge {
             said: None,
             pending: Possible::new(),
         })
+    }
+
+    /// A policy ends with all its rules.
+    fn end_with(&mut self, (noun, key): &Name) {
+        let inside = format!("{key}:");
+        for ((of, rule), fact) in &mut self.0 {
+            if *noun == Noun::Policy && *of == Noun::Rule && rule.starts_with(&inside) {
+                fact.pending.insert(None);
+            }
+        }
     }
 
     /// Objects that are not what they can be.

@@ -17,6 +17,8 @@ pub(crate) struct State {
     boot: u64,
     /// Counts agents; only the present one's calls arrive.
     agent: u64,
+    /// A fault: the first policy is kept.
+    stale: bool,
     pub(crate) endpoints: BTreeMap<String, EndpointSpec>,
     /// What was applied last; none since the host's start.
     pub(crate) desired: Option<Desired>,
@@ -27,6 +29,13 @@ impl Kernel {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A kernel that keeps the first policy it is given of each tenant.
+    pub(crate) fn stale() -> Kernel {
+        let kernel = Kernel::default();
+        kernel.state().stale = true;
+        kernel
+    }
+
     /// The host starts anew: nothing is left.
     pub(crate) fn reboot(&self) {
         let mut state = self.state();
@@ -35,6 +44,7 @@ impl Kernel {
         *state = State {
             boot,
             agent,
+            stale: state.stale,
             ..State::default()
         };
     }
@@ -70,7 +80,15 @@ impl DataPlane for Plane {
     fn apply(&mut self, desired: &Desired) -> Result<Vec<Shortfall>, Error> {
         let mut state = self.state()?;
         state.endpoints.clone_from(&desired.local);
-        state.desired = Some(desired.clone());
+        let mut desired = desired.clone();
+        if let (true, Some(before)) = (state.stale, &state.desired) {
+            for (number, tenant) in &mut desired.tenants {
+                if let Some(before) = before.tenants.get(number) {
+                    tenant.policy = before.policy.clone();
+                }
+            }
+        }
+        state.desired = Some(desired);
         Ok(Vec::new())
     }
 

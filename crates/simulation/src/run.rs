@@ -11,8 +11,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::chance::{Chance, seed_system};
 use crate::expected;
+use crate::fault::Fault;
 use crate::invariants::Seen;
+use crate::mix::Mix;
 use crate::operation::Operation;
+use crate::tally::Counts;
 use crate::world::World;
 
 /// Between looks.
@@ -31,12 +34,14 @@ pub struct Run {
     pub operations: usize,
     /// Those that are left out, to see which of them matter.
     pub without: BTreeSet<usize>,
+    /// What is switched off on purpose.
+    pub fault: Option<Fault>,
     /// Prints operations as they happen.
     pub tell: bool,
 }
 
 /// What a run that went well did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     pub writes: u64,
     pub containers: u64,
@@ -46,6 +51,8 @@ pub struct Summary {
     pub seconds: u64,
     /// The store's last revision.
     pub revision: u64,
+    /// What happened, and how often.
+    pub counts: Counts,
 }
 
 /// What went wrong in a run, and what had happened.
@@ -62,6 +69,7 @@ impl fmt::Display for Failure {
             seed,
             operations,
             without,
+            fault,
             ..
         } = &self.run;
         writeln!(f, "seed {seed} with {operations} operations: {}", self.what)?;
@@ -73,10 +81,31 @@ impl fmt::Display for Failure {
             true => String::new(),
             false => format!(" --without {}", without.join(",")),
         };
+        let fault = fault.map_or_else(String::new, |fault| format!(" --fault {}", fault.name()));
         write!(
             f,
-            "again by: make sim SIM=\"--seed {seed} --operations {operations}{without} --tell\""
+            "again by: make sim SIM=\"--seed {seed} --operations {operations}{without}{fault} --tell\""
         )
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary {
+            writes,
+            containers,
+            restores,
+            lost_hosts,
+            seconds,
+            counts,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "{writes} writes, {containers} containers at the end, {restores} restores, {lost_hosts} \
+             lost hosts in {seconds} s of virtual time; of that:"
+        )?;
+        write!(f, "{counts}")
     }
 }
 
@@ -89,6 +118,7 @@ impl Summary {
         self.lost_hosts += other.lost_hosts;
         self.seconds += other.seconds;
         self.revision = self.revision.max(other.revision);
+        self.counts.add(&other.counts);
     }
 }
 
@@ -99,6 +129,7 @@ impl Run {
             seed,
             operations,
             without: BTreeSet::new(),
+            fault: None,
             tell: false,
         }
     }
@@ -117,6 +148,9 @@ impl Run {
         if !self.without.is_empty() {
             let without: Vec<String> = self.without.iter().map(ToString::to_string).collect();
             command.args(["--without", &without.join(",")]);
+        }
+        if let Some(fault) = self.fault {
+            command.args(["--fault", &fault.name()]);
         }
         let output = command.output().map_err(|e| failed(e.to_string()))?;
         let told = serde_json::from_slice::<Result<Summary, Failure>>(&output.stdout);
@@ -183,14 +217,23 @@ impl Run {
     async fn perform(&self, log: &mut Vec<String>) -> Result<Summary, String> {
         let begin = Instant::now();
         let chance = Chance::new(self.seed, 1);
-        let mut world = World::new(self.seed).map_err(|e| e.to_string())?;
-        let mut seen = Seen::default();
+        let mut world = World::new(self.seed, self.fault).map_err(|e| e.to_string())?;
+        let mut seen = Seen::new(&world);
+        let mix = Mix::new(&chance);
         world.begin().await;
         let (hosts, masters) = (world.hosts.len(), world.masters.len());
         for number in 0..self.operations {
-            let operation = Operation::next(&chance, hosts, masters);
+            let operation = mix.next(&chance, hosts, masters);
             let pause = match &operation {
                 Operation::Rest { seconds } => Duration::from_secs(*seconds),
+                // What takes so long is to come to its end.
+                Operation::Displace { seconds, .. }
+                | Operation::RestoreWithout { seconds, .. }
+                | Operation::Trap { seconds, .. }
+                    if chance.happens(60) =>
+                {
+                    Duration::from_secs(*seconds + 8)
+                }
                 // Much comes at once.
                 _ if chance.happens(35) => Duration::from_millis(chance.of(0..20)),
                 _ => Duration::from_millis(chance.of(0..2000)),
@@ -272,6 +315,7 @@ async fn settle(world: &mut World, seen: &mut Seen) -> Result<Summary, String> {
         restores: world.restores,
         lost_hosts: count(world.lost.len()),
         seconds: 0,
+        counts: world.tally.all(),
         revision: image.number(),
     })
 }

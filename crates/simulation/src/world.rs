@@ -1,5 +1,7 @@
 //! The cluster of a run, and what operations do to it.
 
+mod apply;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -10,17 +12,25 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::chance::Chance;
+use crate::engine::Attachment;
 use crate::etcd::Etcd;
+use crate::fault::Fault;
 use crate::host::HostNode;
 use crate::master::MasterNode;
 use crate::network::Network;
 use crate::operation::Operation;
 use crate::operator::{Knowledge, Operator};
 use crate::skew::Skew;
+use crate::tally::Tally;
 use crate::time::WallClock;
+use crate::wishes::beginning;
 
+/// At most.
 const HOSTS: u8 = 3;
 const MASTERS: u8 = 3;
+
+/// A host that is cut off comes back so many seconds after others have asked for its addresses.
+const BACK: u64 = 4;
 
 /// A restored store waits this long for hosts.
 const ADOPT: u64 = 20 * 60 * 1000;
@@ -33,6 +43,8 @@ pub(crate) struct World {
     pub(crate) hosts: Vec<HostNode>,
     pub(crate) operator: Operator,
     skews: Vec<Skew>,
+    /// For how many seconds a master that falls into the trap stands still.
+    trap: u64,
     clock: WallClock,
     /// What ends by itself.
     later: Vec<(Instant, End)>,
@@ -42,6 +54,9 @@ pub(crate) struct World {
     pub(crate) restores: u64,
     /// Hosts that were lost at some time.
     pub(crate) lost: BTreeSet<String>,
+    pub(crate) tally: Tally,
+    fault: Option<Fault>,
+    chance: Chance,
     abandoned: Vec<BTreeSet<String>>,
     looked: Instant,
 }
@@ -55,30 +70,43 @@ enum End {
     Pause(usize),
     StoreCut(usize),
     Lag(usize),
+    /// A host is missed: others ask for its addresses.
+    Missed(usize),
+    /// All is prepared for a trap.
+    Trap(usize, u64),
     Minority,
     Losses,
     Fragility,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> anyhow::Result<World> {
-        let network = Network::new(Chance::new(seed, 2));
-        let etcd = Etcd::new(Chance::new(seed, 3));
+    pub(crate) fn new(seed: u64, fault: Option<Fault>) -> anyhow::Result<World> {
+        let tally = Tally::default();
+        let network = Network::new(Chance::new(seed, 2), tally.clone());
+        let etcd = Etcd::new(Chance::new(seed, 3), fault, tally.clone());
         let begin = Instant::now();
+        let chance = Chance::new(seed, 4);
+        // Most of what goes wrong takes three of each; some of it comes sooner with fewer.
+        let hosts = if chance.happens(70) { HOSTS } else { 2 };
+        let masters = *chance.pick(&[1, 2, 2, MASTERS, MASTERS, MASTERS]);
         let name = |n: u8| format!("m{n}");
         // Each host begins with a master of its own.
         let list = |first: u8| -> String {
-            let turn = |n| (n + first) % MASTERS + 1;
-            let masters = (0..MASTERS).map(|n| format!("http://{}:9999", name(turn(n))));
+            let turn = |n| (n + first) % masters + 1;
+            let masters = (0..masters).map(|n| format!("http://{}:9999", name(turn(n))));
             masters.collect::<Vec<_>>().join(",")
         };
-        let master = |n| MasterNode::new(&name(n), WallClock::new(begin), &etcd, &network);
-        let host = |n| HostNode::new(&format!("h{n}"), n, &list(n), &network);
+        let master = |n| {
+            let clock = WallClock::new(begin);
+            MasterNode::new(&name(n), clock, &etcd, &network, fault, &tally)
+        };
+        let host = |n| HostNode::new(&format!("h{n}"), n, &list(n), &network, fault);
         let mut world = World {
-            operator: Operator::new(&list(0), &network)?,
-            masters: (1..=MASTERS).map(master).collect(),
-            hosts: (1..=HOSTS).map(host).collect(),
-            skews: vec![Skew::Same; MASTERS.into()],
+            operator: Operator::new(&list(0), &network, &tally)?,
+            masters: (1..=masters).map(master).collect(),
+            hosts: (1..=hosts).map(host).collect(),
+            trap: 0,
+            skews: vec![Skew::Same; masters.into()],
             clock: WallClock::new(begin),
             later: Vec::new(),
             engines: JoinSet::new(),
@@ -86,8 +114,11 @@ impl World {
             saved: None,
             restores: 0,
             lost: BTreeSet::new(),
-            abandoned: vec![BTreeSet::new(); HOSTS.into()],
+            abandoned: vec![BTreeSet::new(); hosts.into()],
             looked: begin,
+            tally,
+            fault,
+            chance,
             network,
             etcd,
         };
@@ -106,180 +137,10 @@ impl World {
 
     /// Makes what every run begins with, and waits until every host has heard of it.
     pub(crate) async fn begin(&mut self) {
-        for wish in Operation::beginning() {
+        for wish in beginning() {
             self.operator.insist(wish).await;
         }
         sleep(Duration::from_secs(2)).await;
-    }
-
-    /// Does it, or begins it.
-    pub(crate) fn apply(&mut self, operation: Operation) {
-        match operation {
-            Operation::Write(intent) => {
-                drop(self.writes.spawn(self.operator.clone().write(intent.0)));
-            }
-            Operation::Start { host, to, wish } => {
-                let base =
-                    to.0.subnet
-                        .split('/')
-                        .next()
-                        .and_then(|s| s.parse::<Ipv4Addr>().ok());
-                let at = |last: u8| base.map(|base| IpAddr::from(with_last(base, last)));
-                let wish = wish.and_then(at);
-                let node = &self.hosts[host];
-                if let Some(agent) = &node.agent {
-                    let (engine, name) = (node.engine.clone(), node.name.clone());
-                    let driver = agent.driver.clone();
-                    self.engines.spawn(async move {
-                        let started = engine.start(&name, driver, to.0, wish).await;
-                        tracing::debug!(host = name, ?started, "container");
-                    });
-                }
-            }
-            Operation::Stop { host, which } => {
-                if let Some(id) = self.one(host, which) {
-                    let node = &self.hosts[host];
-                    let (engine, driver) = (node.engine.clone(), node.driver());
-                    self.engines
-                        .spawn(async move { engine.stop(driver, &id).await });
-                }
-            }
-            Operation::Restart { host, which } => self.restart(host, which),
-            Operation::Release {
-                host,
-                network,
-                last,
-            } => {
-                let node = &self.hosts[host];
-                if let Some(driver) = node.driver() {
-                    let engine = node.engine.clone();
-                    let address = Ipv4Addr::new(10, 1, network, last).into();
-                    self.engines
-                        .spawn(async move { engine.release(driver, address).await });
-                }
-            }
-            Operation::KillAgent { host, seconds } => {
-                self.hosts[host].kill_agent();
-                self.end(seconds, End::Agent(host));
-            }
-            Operation::Reboot { host, seconds } => {
-                self.hosts[host].reboot();
-                self.end(seconds, End::Agent(host));
-            }
-            Operation::CutHost {
-                host,
-                master,
-                seconds,
-            } => self.cut(host, master, seconds),
-            Operation::CutOff { host, seconds } => {
-                (0..self.masters.len()).for_each(|master| self.cut(host, master, seconds));
-            }
-            Operation::CrashMaster { master, seconds } => {
-                self.masters[master].crash();
-                self.end(seconds, End::Master(master));
-            }
-            Operation::Pause { master, seconds } => {
-                self.masters[master].set_frozen(true);
-                self.end(seconds, End::Pause(master));
-            }
-            Operation::CutStore { master, seconds } => {
-                self.masters[master].set_store_cut(true);
-                self.end(seconds, End::StoreCut(master));
-            }
-            Operation::Lag {
-                master,
-                milliseconds,
-                seconds,
-            } => {
-                self.masters[master].set_lag(Duration::from_millis(milliseconds));
-                self.end(seconds, End::Lag(master));
-            }
-            Operation::Jump { master, seconds } => {
-                self.masters[master].clock.set_skew(seconds * 1000);
-            }
-            Operation::Minority { seconds } => {
-                self.etcd.set_majority(false);
-                self.end(seconds, End::Minority);
-            }
-            Operation::Lose { percent, seconds } => {
-                self.etcd.set_losses(percent);
-                self.end(seconds, End::Losses);
-            }
-            Operation::BreakFollowers => self.etcd.break_followers(),
-            Operation::Fragile { one_in, seconds } => {
-                self.network.set_fragility(one_in);
-                self.end(seconds, End::Fragility);
-            }
-            Operation::Save => {
-                self.saved = Some((self.etcd.contents(), self.operator.knowledge()));
-            }
-            Operation::Restore => self.restore(),
-            Operation::Upgrade { master, version } => {
-                self.skews[master] = match version {
-                    0 => Skew::Same,
-                    1 => Skew::Fields,
-                    _ => Skew::Older,
-                };
-                self.masters[master].crash();
-                self.end(2, End::Master(master));
-            }
-            Operation::Rest { .. } => {}
-        }
-    }
-
-    fn one(&self, host: usize, which: u64) -> Option<String> {
-        let running = self.hosts[host].engine.running();
-        let count = u64::try_from(running.len())
-            .ok()
-            .filter(|count| *count > 0)?;
-        running
-            .into_iter()
-            .nth(usize::try_from(which % count).ok()?)
-    }
-
-    /// As `docker restart`: the same network, and the same address if it can be had.
-    fn restart(&mut self, host: usize, which: u64) {
-        let Some(id) = self.one(host, which) else {
-            return;
-        };
-        let node = &self.hosts[host];
-        let (engine, name, driver) = (node.engine.clone(), node.name.clone(), node.driver());
-        let Some(container) = engine.containers().remove(&id) else {
-            return;
-        };
-        self.engines.spawn(async move {
-            engine.stop(driver.clone(), &id).await;
-            if let Some(driver) = driver {
-                let again = engine
-                    .start(&name, driver, container.to, container.address)
-                    .await;
-                tracing::debug!(host = name, ?again, "container again");
-            }
-        });
-    }
-
-    fn cut(&mut self, host: usize, master: usize, seconds: u64) {
-        let (from, to) = (&self.hosts[host].name, &self.masters[master].name);
-        self.network.set_cut(from, to, true);
-        self.end(seconds, End::Cut(host, master));
-    }
-
-    fn restore(&mut self) {
-        let Some((mut contents, knowledge)) = self.saved.clone() else {
-            return;
-        };
-        contents.revision.epoch = contents
-            .revision
-            .epoch
-            .max(self.etcd.contents().revision.epoch);
-        let until = self.clock.now() + ADOPT;
-        let awaited = wait_for_hosts(&mut contents.entries, until);
-        tracing::debug!(?awaited, "restored");
-        self.etcd.restore(&contents);
-        self.operator.go_back(knowledge);
-        self.restores += 1;
-        // Every master finds that the store was taken away, and starts anew.
-        self.masters.iter().for_each(MasterNode::end);
     }
 
     fn end(&mut self, seconds: u64, end: End) {
@@ -297,6 +158,9 @@ impl World {
         self.later = later;
         for (_, end) in due {
             self.over(end)?;
+        }
+        for master in self.etcd.trapped() {
+            self.trapped(&master);
         }
         while self.engines.try_join_next().is_some() {}
         while self.writes.try_join_next().is_some() {}
@@ -320,6 +184,11 @@ impl World {
             End::Pause(master) => self.masters[master].set_frozen(false),
             End::StoreCut(master) => self.masters[master].set_store_cut(false),
             End::Lag(master) => self.masters[master].set_lag(Duration::ZERO),
+            End::Trap(host, which) => {
+                self.etcd.set_trap();
+                self.stop(host, which);
+            }
+            End::Missed(host) => self.missed(host),
             End::Minority => self.etcd.set_majority(true),
             End::Losses => self.etcd.set_losses(0),
             End::Fragility => self.network.set_fragility(0),

@@ -44,7 +44,7 @@ impl Test {
     }
 
     fn suites(&self, report: &mut Report) {
-        for suite in [format(), lint(), build(), fuzz_targets(), units()] {
+        for suite in [format(), lint(), build(), units()] {
             report.run(&suite);
         }
         report.task("REST under random requests", 3, || {
@@ -95,13 +95,6 @@ fn lint() -> Suite {
 fn build() -> Suite {
     // Everything in one go, so that features are unified once and nothing is built twice.
     suite("build", 7, "build --workspace --all-targets")
-}
-
-/// They are of no workspace, so that nothing else notices when one has been left behind.
-fn fuzz_targets() -> Suite {
-    let dir = target().display().to_string();
-    let line = format!("check --quiet --manifest-path fuzz/Cargo.toml --bins --target-dir {dir}");
-    suite("fuzz targets as they are built", 3, &line)
 }
 
 fn units() -> Suite {

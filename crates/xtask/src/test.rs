@@ -8,7 +8,6 @@ use clap::Args;
 use crate::build::cargo;
 use crate::fuzz::Fuzz;
 use crate::kernels::Kernels;
-use crate::layout::target;
 use crate::older::Older;
 use crate::plugin;
 use crate::schemathesis::Schemathesis;

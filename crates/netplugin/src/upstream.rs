@@ -47,6 +47,7 @@ impl Listener {
     /// Listens until the agent ends.
     pub async fn run(self, stop: CancellationToken) {
         let mut pause = RETRY.0;
+        let mut told = false;
         loop {
             let heard = tokio::select! {
                 () = stop.cancelled() => return,
@@ -54,6 +55,8 @@ impl Listener {
             };
             if self.metrics.stream.set(0) == 1 {
                 tracing::warn!(error = %heard, "no master tells of changes; enforcing what is known");
+            } else if !std::mem::replace(&mut told, true) {
+                tracing::warn!(error = %heard, "no master tells of changes yet; asking on");
             } else {
                 tracing::debug!(error = %heard, "no master yet");
             }

@@ -12,8 +12,13 @@ use axum::http::StatusCode;
 
 use crate::api::Problem;
 
-/// What gives the cluster away: all it holds, and a token that is good for everything.
-const SECRET: [&str; 2] = ["/api/v1/snapshot", "/api/v1/tokens/admin"];
+/// What gives the cluster away: all it holds, a token that is good for everything, and one that makes
+/// another machine a host.
+const SECRET: [&str; 3] = [
+    "/api/v1/snapshot",
+    "/api/v1/tokens/admin",
+    "/api/v1/tokens/join",
+];
 
 /// Whether a route, with or without its last slash, gives the cluster away.
 pub(super) fn is_secret(route: &str) -> bool {
@@ -40,7 +45,8 @@ pub(super) async fn check(peer: Option<SocketAddr>) -> Result<(), Problem> {
         return Ok(());
     }
     let message = "this gives the cluster's keys away, so that on the loopback it is for root alone: \
-                   run netmaster snapshot save, or netmaster token rotate, as root on this machine; \
+                   run netmaster snapshot save, netmaster token or netctl host token as root on this \
+                   machine; \
                    or show the administrator's token, Authorization: Bearer TOKEN";
     Err(Problem::new(StatusCode::FORBIDDEN, "", message))
 }
@@ -94,7 +100,8 @@ mod tests {
         assert_eq!(of("[::1]:54323"), [0]);
         assert_eq!(of("127.0.0.1:54323"), [0; 0]);
         assert!(is_secret("/api/v1/snapshot/") && is_secret("/api/v1/tokens/admin"));
-        assert!(!is_secret("/api/v1/tokens/join/") && !is_secret(""));
+        assert!(is_secret("/api/v1/tokens/join/"));
+        assert!(!is_secret("/api/v1/tenants/") && !is_secret(""));
     }
 
     #[tokio::test]

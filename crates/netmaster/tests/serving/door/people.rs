@@ -178,6 +178,8 @@ async fn the_clusters_keys_are_roots_on_the_loopback_too() {
         ("GET", "/api/v1/snapshot"),
         ("POST", "/api/v1/tokens/admin/"),
         ("POST", "/api/v1/tokens/admin"),
+        ("POST", "/api/v1/tokens/join/"),
+        ("POST", "/api/v1/tokens/join"),
     ] {
         let answer = ask("65534", method, path, "");
         assert!(answer.starts_with("HTTP/1.0 403"), "{path}: {answer}");

@@ -56,6 +56,7 @@ pub type KnownRule = Known<RuleRecord, ParsedRule>;
 /// The state of the fabric as of one commit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Image {
+    epoch: u64,
     number: u64,
     /// Number of the last commit of every key.
     numbers: BTreeMap<String, u64>,

@@ -3,7 +3,7 @@
 mod conditions;
 
 use contiv_ipam::{Family, NumberPool, RangeSet};
-use contiv_model::agent::{Encap, ObjectKind, PoolRef};
+use contiv_model::agent::{Encap, ObjectKind, PoolRef, Problem};
 use contiv_model::inspect::{
     EndpointOper, GlobalOper, GroupOper, NetworkOper, PolicyHost, PolicyOper, RuleOper, TenantOper,
     printed_labels,
@@ -153,34 +153,44 @@ pub fn policy(image: &Image, reports: &HostReports, key: &str) -> Option<PolicyO
         .flat_map(|(group, _)| image.endpoints_of_group(group))
         .map(|e| endpoint(image, reports, e))
         .collect();
-    let revision = image.policy_number(key);
-    let subject = Subject::of_policy(key, revision);
+    let revision = image.revision(image.policy_number(key));
+    let subject = Subject::of_policy(key, &policy.tenant_name, revision);
     Some(PolicyOper {
-        revision,
-        hosts: policy_hosts(image, reports, &policy.tenant_name, revision),
+        revision: revision.to_string(),
+        hosts: policy_hosts(image, reports, &policy.tenant_name, &subject),
         num_endpoints: count(endpoints.len()),
         endpoints,
         conditions: subject.conditions(reports),
     })
 }
 
-/// Which revision of a policy each live host enforces.
+/// What each live host enforces of a policy.
 fn policy_hosts(
     image: &Image,
     reports: &HostReports,
     tenant: &str,
-    revision: u64,
+    subject: &Subject<'_>,
 ) -> Vec<PolicyHost> {
     let of = |(host, report): (&str, &HostReport)| {
         let concerned = tenant == DEFAULT_TENANT || image.is_present(tenant, host);
+        // What a host says before it has come to the change is about what there was before.
+        let heard = concerned && subject.is_heard(report);
+        let problem = subject.problems(report).first().copied();
+        let problem = problem.filter(|_| heard);
+        let state = match (concerned, heard, problem) {
+            (false, ..) => "idle",
+            (true, false, _) => "behind",
+            (true, true, Some(_)) => "refused",
+            (true, true, None) => "current",
+        };
+        let words = |problem: &Problem| (problem.reason.clone(), problem.message.clone());
+        let (reason, message) = problem.map(words).unwrap_or_default();
         PolicyHost {
             host: host.to_owned(),
             applied: report.applied.to_string(),
-            state: match (concerned, report.applied.number >= revision) {
-                (false, _) => "idle".into(),
-                (true, true) => "current".into(),
-                (true, false) => "behind".into(),
-            },
+            state: state.into(),
+            reason,
+            message,
         }
     };
     reports.live().map(of).collect()

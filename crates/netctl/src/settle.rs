@@ -1,10 +1,11 @@
 //! Waiting until the hosts have done what netmaster has stored.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
 use contiv_client::{Client, HostEntry};
-use contiv_model::agent::{ObjectKind, ObjectRef, Revision};
+use contiv_model::agent::{ObjectKind, ObjectRef, Problem, Revision};
 use tokio::time::{Instant, sleep};
 
 use crate::failure::Failure;
@@ -71,11 +72,13 @@ impl SettleFlags {
 }
 
 impl SettleFlags {
-    /// Waits until every live host has this revision in its kernel.
+    /// Waits until every live host has this revision in its kernel, and what it makes of the
+    /// policies of `tenants`. It gives up early as above.
     pub(crate) async fn wait_applied(
         &self,
         client: &Client,
         revision: &str,
+        tenants: &BTreeSet<String>,
     ) -> Result<(), Failure> {
         let revision = revision.parse::<Revision>().map_err(Failure::Invalid)?;
         if self.no_wait {
@@ -83,17 +86,16 @@ impl SettleFlags {
         }
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let hosts = client.hosts().await?;
-            let behind = hosts.iter().filter(|h| h.live && h.applied < revision);
-            let names: Vec<&str> = behind.map(|host| host.name.as_str()).collect();
-            if names.is_empty() {
+            let late = unapplied(&client.hosts().await?, revision, tenants);
+            if late.is_empty() {
                 return Ok(());
             }
-            if Instant::now() >= deadline {
+            let stuck = late.iter().all(|host| !host.problem.is_empty());
+            if stuck || Instant::now() >= deadline {
                 return Err(Failure::Invalid(format!(
-                    "revision {revision} is stored, but not yet in force on {}; the hosts go on \
-                     trying",
-                    names.join(", ")
+                    "revision {revision} is stored, but not in force on {}; what was in force \
+                     there stays, and the hosts go on trying",
+                    named(&late)
                 )));
             }
             sleep(INTERVAL).await;
@@ -112,23 +114,47 @@ fn late(hosts: &[HostEntry], object: &ObjectRef, goal: Goal) -> Vec<Late> {
             .problems
             .iter()
             .find(|problem| problem.object == *object);
-        let problem = own
-            .map(|p| format!("{}: {}", p.reason, p.message))
-            .unwrap_or_default();
-        Late {
-            host: host.name.clone(),
-            problem,
-        }
+        Late::of(host, own)
     };
     hosts.iter().filter(behind).map(describe).collect()
 }
 
-fn report(key: &str, goal: Goal, late: &[Late]) -> String {
+/// The live hosts that have not come to this revision, or could not put policies of these tenants
+/// in force. What one says before it has come there is about what there was before.
+fn unapplied(hosts: &[HostEntry], revision: Revision, tenants: &BTreeSet<String>) -> Vec<Late> {
+    let late = |host: &HostEntry| {
+        if host.applied < revision {
+            return Some(Late::of(host, None));
+        }
+        let refused = host.problems.iter().find(|problem| {
+            problem.object.kind == ObjectKind::Tenant && tenants.contains(&problem.object.key)
+        });
+        refused.map(|problem| Late::of(host, Some(problem)))
+    };
+    let live = hosts.iter().filter(|host| host.live);
+    live.filter_map(late).collect()
+}
+
+impl Late {
+    fn of(host: &HostEntry, problem: Option<&Problem>) -> Late {
+        let text = |p: &Problem| format!("{}: {}", p.reason, p.message);
+        Late {
+            host: host.name.clone(),
+            problem: problem.map(text).unwrap_or_default(),
+        }
+    }
+}
+
+fn named(late: &[Late]) -> String {
     let one = |late: &Late| match late.problem.as_str() {
         "" => late.host.clone(),
         problem => format!("{} ({problem})", late.host),
     };
-    let hosts = late.iter().map(one).collect::<Vec<_>>().join(", ");
+    late.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn report(key: &str, goal: Goal, late: &[Late]) -> String {
+    let hosts = named(late);
     match goal {
         Goal::Realised => format!(
             "{key} is stored, but not realised on {hosts}; the hosts go on trying, see its inspect document"
@@ -141,8 +167,6 @@ fn report(key: &str, goal: Goal, late: &[Late]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use contiv_model::agent::Problem;
-
     use super::*;
 
     fn object() -> ObjectRef {
@@ -193,6 +217,50 @@ mod tests {
             report("default:n", Goal::Realised, &late),
             "default:n is stored, but not realised on h1 (NameTaken: a Docker network of that name exists), h2; \
              the hosts go on trying, see its inspect document"
+        );
+    }
+
+    #[test]
+    fn a_host_that_could_not_put_policies_in_force_has_not_got_there() {
+        let revision = Revision {
+            epoch: 2,
+            number: 21,
+        };
+        let host = |name: &str, epoch, number, tenant: &str| {
+            let problem = |tenant: &str| Problem {
+                object: ObjectRef {
+                    kind: ObjectKind::Tenant,
+                    key: tenant.into(),
+                },
+                reason: "TablesFull".into(),
+                message: "no room".into(),
+            };
+            HostEntry {
+                applied: Revision { epoch, number },
+                problems: Some(tenant)
+                    .filter(|t| !t.is_empty())
+                    .map(problem)
+                    .into_iter()
+                    .collect(),
+                ..host(name, true, false)
+            }
+        };
+        let hosts = [
+            host("has", 2, 21, ""),
+            host("other", 2, 22, "red"),
+            host("refuses", 2, 21, "blue"),
+            // What it had before did not fit either; this may.
+            host("behind", 2, 20, "blue"),
+            host("before", 1, 99, ""),
+            HostEntry {
+                live: false,
+                ..host("dead", 2, 21, "blue")
+            },
+        ];
+        let tenants = BTreeSet::from(["blue".to_owned()]);
+        assert_eq!(
+            named(&unapplied(&hosts, revision, &tenants)),
+            "refuses (TablesFull: no room), behind, before"
         );
     }
 }

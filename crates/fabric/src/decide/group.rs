@@ -81,6 +81,7 @@ pub(super) fn put_group_anyway(
     let mut draft = Draft::new(image);
     draft.rely_on(&Key::Network(network_key));
     draft.put(&Key::TenantGuard(parsed.tenant.to_string()), &Guard {});
+    mark_policies(&mut draft, known.map(|known| &known.parsed), Some(&parsed));
     let record = match known {
         Some(known) => GroupRecord {
             object,
@@ -124,6 +125,7 @@ pub fn delete_group(image: &Image, name: &str, expected: Option<u64>) -> Decided
         tenant, network, ..
     } = &known.parsed;
     draft.put(&Key::TenantGuard(tenant.to_string()), &Guard {});
+    mark_policies(&mut draft, Some(&known.parsed), None);
     if let Some(network) = image.network(&format!("{tenant}:{network}")) {
         // An endpoint of the group that comes meanwhile has an address there.
         draft.rely_on_range(Key::addresses(network.record.number));
@@ -133,6 +135,22 @@ pub fn delete_group(image: &Image, name: &str, expected: Option<u64>) -> Decided
     draft.delete(&Key::Number(Numbered::Groups, known.record.number));
     draft.delete(&key);
     Ok(draft.answer(()))
+}
+
+/// Policies that a group gains or loses have changed by that, and all of a group's have when it does
+/// something else where no rule matches: who asks which hosts are up to date asks about this, too.
+fn mark_policies(draft: &mut Draft<'_>, before: Option<&ParsedGroup>, after: Option<&ParsedGroup>) {
+    let defaults = |group: &ParsedGroup| (group.default_action_in, group.default_action_out);
+    let same = before.map(defaults) == after.map(defaults);
+    let has = |group: Option<&ParsedGroup>, name| group.is_some_and(|g| g.policies.contains(name));
+    for group in before.into_iter().chain(after) {
+        for name in &group.policies {
+            if !(same && has(before, name) && has(after, name)) {
+                let policy = format!("{}:{name}", group.tenant);
+                draft.put(&Key::PolicyGuard(policy), &Guard {});
+            }
+        }
+    }
 }
 
 fn check_unmoved(known: &KnownGroup, wish: &ParsedGroup) -> Result<(), Refusal> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contiv_ipam::Lane;
-use contiv_model::agent::DockerNetwork;
+use contiv_model::agent::{DockerNetwork, Revision};
 
 use super::index::members;
 use super::{AddressOwner, Image, KnownGlobal, KnownGroup, KnownNetwork, KnownPolicy, KnownRule};
@@ -15,6 +15,19 @@ impl Image {
     /// Number of the commit that the image is of.
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// In which epoch of the store the image's numbers count.
+    pub fn set_epoch(&mut self, epoch: u64) {
+        self.epoch = epoch;
+    }
+
+    /// The commit of this number. Hosts may still be in an earlier epoch, with greater numbers.
+    pub fn revision(&self, number: u64) -> Revision {
+        Revision {
+            epoch: self.epoch,
+            number,
+        }
     }
 
     /// Number of the last commit of a key; 0 when it is absent.
@@ -110,10 +123,11 @@ impl Image {
         below(&self.policies, tenant)
     }
 
-    /// Number of the last commit that changed a policy or its rules; 0 when it is absent.
+    /// Number of the last commit that changed a policy, its rules or which groups have it, or what
+    /// these do where no rule matches; 0 when it is absent.
     pub fn policy_number(&self, key: &str) -> u64 {
         let number = |key: Key| self.number_of(&key.to_string());
-        // Deleted rules have left their mark on the guard.
+        // Deleted rules, and groups that have it no longer, have left their mark on the guard.
         let own = number(Key::Policy(key.to_owned()));
         own.max(number(Key::PolicyGuard(key.to_owned())))
     }

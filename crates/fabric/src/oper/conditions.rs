@@ -6,7 +6,7 @@
 //! 3. `Ready`, for the whole fabric: every live host has applied the object's last
 //!    change, has realised it where it is to, and has no problem with it.
 
-use contiv_model::agent::{ObjectKind, ObjectRef, Problem};
+use contiv_model::agent::{ObjectKind, ObjectRef, Problem, Revision};
 use contiv_model::inspect::Condition;
 
 use crate::image::Image;
@@ -26,38 +26,36 @@ enum Made {
 
 /// What the conditions are of.
 pub(super) struct Subject<'a> {
-    /// How hosts call it, if they do.
-    object: Option<ObjectRef>,
-    /// Number of its last commit.
-    number: u64,
+    /// How hosts call it.
+    object: ObjectRef,
+    /// What else hosts name when they have a problem with it.
+    beside: Option<ObjectRef>,
+    /// Its last commit.
+    revision: Revision,
     made: Option<Made>,
     /// The one host that it is on.
     host: Option<&'a str>,
 }
 
 impl<'a> Subject<'a> {
-    /// A policy, which its own object and its rules make up.
-    pub(super) fn of_policy(name: &str, revision: u64) -> Subject<'a> {
+    /// A policy, which its own object, its rules and the groups that have it make up. Hosts put
+    /// all policies of a tenant in force as one, or none of them: what is wrong there is a
+    /// problem of the tenant.
+    pub(super) fn of_policy(name: &str, tenant: &str, revision: Revision) -> Subject<'a> {
         Subject {
-            object: Some(ObjectRef {
-                kind: ObjectKind::Policy,
-                key: name.to_owned(),
-            }),
-            number: revision,
+            object: object(ObjectKind::Policy, name),
+            beside: Some(object(ObjectKind::Tenant, tenant)),
+            revision,
             made: None,
             host: None,
         }
     }
 
     pub(super) fn new(image: &Image, kind: ObjectKind, name: &str, key: &Key) -> Subject<'a> {
-        let key_of_object = name.to_owned();
-        let object = ObjectRef {
-            kind,
-            key: key_of_object,
-        };
         Subject {
-            object: Some(object),
-            number: image.number_of(&key.to_string()),
+            object: object(kind, name),
+            beside: None,
+            revision: image.revision(image.number_of(&key.to_string())),
             made: None,
             host: None,
         }
@@ -100,7 +98,7 @@ impl<'a> Subject<'a> {
             conditions.extend(problems.iter().map(|problem| problem_on(host, problem)));
             match problems.first() {
                 Some(problem) => late.push(format!("{host}: {}", problem.message)),
-                None if report.applied.number < self.number => {
+                None if !self.is_heard(report) => {
                     late.push(format!("{host} has not applied it yet"));
                 }
                 None => late.extend(self.made.filter(|_| !realised).map(|made| match made {
@@ -116,17 +114,29 @@ impl<'a> Subject<'a> {
         conditions
     }
 
-    fn problems<'r>(&self, report: &'r HostReport) -> Vec<&'r Problem> {
-        let own = |problem: &&Problem| self.object.as_ref() == Some(&problem.object);
+    pub(super) fn problems<'r>(&self, report: &'r HostReport) -> Vec<&'r Problem> {
+        let own = |problem: &&Problem| {
+            self.object == problem.object || self.beside.as_ref() == Some(&problem.object)
+        };
         report.problems.iter().filter(own).collect()
+    }
+
+    /// Whether the host has applied the last change.
+    pub(super) fn is_heard(&self, report: &HostReport) -> bool {
+        report.applied >= self.revision
     }
 
     fn is_realised(&self, report: &HostReport) -> bool {
         // Before it has applied the last change, its word may be about another object that had
         // the same name.
-        let heard = report.applied.number >= self.number;
-        let object = self.object.as_ref();
-        heard && object.is_some_and(|object| report.realised.contains(object))
+        self.is_heard(report) && report.realised.contains(&self.object)
+    }
+}
+
+fn object(kind: ObjectKind, key: &str) -> ObjectRef {
+    ObjectRef {
+        kind,
+        key: key.to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use contiv_model::agent::{EndpointRequest, EndpointStatus, ObjectRef, Problem, Revision};
+use contiv_model::agent::{EndpointRequest, EndpointStatus, ObjectRef, Revision};
 use contiv_model::inspect::Condition;
 use contiv_model::object::{EndpointGroup, Network, Policy};
 
@@ -12,6 +12,7 @@ use crate::world::World;
 /// endpoints on host `h1`: `plain` in the network, `grouped` in the group.
 fn world() -> World {
     let mut world = World::new();
+    world.image.set_epoch(1);
     let (stamp, reports) = (world.stamp(), world.reports.clone());
     let network = Network {
         tenant_name: "default".into(),
@@ -234,4 +235,78 @@ fn an_endpoint_is_ready_when_its_own_host_has_it() {
         .insert("h1".into(), report(world.image.number(), &[]));
     assert!(ready(&world));
     assert!(rule(&world.image, &world.reports, "default:p:1").is_none());
+}
+
+fn problem(kind: ObjectKind, key: &str, reason: &str) -> Problem {
+    Problem {
+        object: object(kind, key),
+        reason: reason.into(),
+        message: format!("{reason} of {key}"),
+    }
+}
+
+#[test]
+fn a_host_that_could_not_put_a_policy_in_force_refuses_it() {
+    let mut world = world();
+    let now = world.image.number();
+    let mut refusing = report(now, &[]);
+    refusing.problems = vec![
+        problem(ObjectKind::Network, "default:n", "NameTaken"),
+        problem(ObjectKind::Tenant, "other", "PolicyRefused"),
+        problem(ObjectKind::Tenant, "default", "TablesFull"),
+    ];
+    let behind = HostReport {
+        applied: Revision {
+            epoch: 1,
+            number: 0,
+        },
+        ..refusing.clone()
+    };
+    let hosts = [("h1", report(now, &[])), ("h2", refusing), ("h3", behind)];
+    let hosts = hosts.map(|(name, report)| (name.to_owned(), report));
+    world.reports.hosts.extend(hosts);
+    let oper = policy(&world.image, &world.reports, "default:p").unwrap();
+    let states: Vec<_> = oper
+        .hosts
+        .iter()
+        .map(|h| (&*h.host, &*h.state, &*h.reason, &*h.message))
+        .collect();
+    let expected = [
+        ("h1", "current", "", ""),
+        ("h2", "refused", "TablesFull", "TablesFull of default"),
+        ("h3", "behind", "", ""),
+    ];
+    assert_eq!(states, expected);
+    let expected = [
+        ("Ready", false, ""),
+        ("TablesFull", true, "h2"),
+        ("TablesFull", true, "h3"),
+    ];
+    assert_eq!(facts(&oper.conditions), expected);
+    let ready = &oper.conditions[0].message;
+    assert!(ready.contains("h2: TablesFull of default"), "{ready}");
+}
+
+#[test]
+fn what_a_host_applied_before_a_restore_is_not_what_there_is_now() {
+    let mut world = world();
+    let number = world.image.number();
+    let network_ref = object(ObjectKind::Network, "default:n");
+    let host = report(number + 100, std::slice::from_ref(&network_ref));
+    world.reports.hosts.insert("h1".into(), host);
+    let look = |world: &World| {
+        let policy = policy(&world.image, &world.reports, "default:p").unwrap();
+        let network = network(&world.image, &world.reports, "default:n").unwrap();
+        let conditions = [&policy.conditions[0], &network.conditions[0]];
+        let ready = conditions.map(|condition| condition.status);
+        (policy.revision, policy.hosts[0].state.clone(), ready)
+    };
+    let own = world.image.policy_number("default:p");
+    let state =
+        |epoch: u64, state: &str, ready| (format!("{epoch}.{own}"), state.to_owned(), ready);
+    assert_eq!(look(&world), state(1, "current", [true; 2]));
+    world.image.set_epoch(2);
+    assert_eq!(look(&world), state(2, "behind", [false; 2]));
+    world.reports.hosts.get_mut("h1").unwrap().applied.epoch = 2;
+    assert_eq!(look(&world), state(2, "current", [true; 2]));
 }

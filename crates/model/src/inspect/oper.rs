@@ -65,8 +65,9 @@ pub struct GroupOper {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PolicyOper {
-    /// Number of the last change to the policy or to its rules.
-    pub revision: u64,
+    /// `EPOCH.NUMBER` of the last change to the policy, to its rules, to which groups have it, or to
+    /// what these do where no rule matches.
+    pub revision: String,
     /// The live hosts, and how far each is.
     pub hosts: Vec<PolicyHost>,
     pub num_endpoints: u64,
@@ -81,9 +82,14 @@ pub struct PolicyHost {
     pub host: String,
     /// Everything up to this revision, `EPOCH.NUMBER`, is in its kernel.
     pub applied: String,
-    /// `current`, `behind` while it enforces an earlier revision, or `idle` while it has no
+    /// `current`; `behind` while it enforces an earlier revision; `refused` when it could not put
+    /// this one in force and keeps the policies of the tenant that it had; or `idle` while it has no
     /// endpoint of the tenant and so is not told of the policy.
     pub state: String,
+    /// Why it is refused, in one word; empty when it is not.
+    pub reason: String,
+    /// For people: the same, and what helps.
+    pub message: String,
 }
 
 /// The number that names a rule in verdicts and counters.

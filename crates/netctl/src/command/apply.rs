@@ -1,6 +1,6 @@
 //! `netctl apply` and `netctl export`: what the fabric is to be like, in files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -63,6 +63,7 @@ impl ApplyFiles {
         if self.dry_run || planned.steps.is_empty() {
             return Ok(());
         }
+        let tenants = tenants(&planned.steps);
         let request = Apply {
             dry_run: false,
             expected: Some(planned.steps),
@@ -70,7 +71,8 @@ impl ApplyFiles {
         };
         let applied = client.apply(&request).await.map_err(refused)?;
         session.say(&format!("Applied in revision {}.", applied.revision))?;
-        self.settle.wait_applied(client, &applied.revision).await
+        let revision = &applied.revision;
+        self.settle.wait_applied(client, revision, &tenants).await
     }
 }
 
@@ -123,6 +125,14 @@ impl FileFlags {
             None => error.into(),
         }
     }
+}
+
+/// The tenants whose policies the steps may change.
+fn tenants(steps: &[Step]) -> BTreeSet<String> {
+    let within = |step: &&Step| !matches!(step.kind.as_str(), "global" | "network");
+    let steps = steps.iter().filter(within);
+    let tenant = |step: &Step| step.key.split(':').next().unwrap_or_default().to_owned();
+    steps.map(tenant).collect()
 }
 
 fn text(plan: &Plan) -> String {

@@ -174,7 +174,8 @@ impl HostDocument {
             agent_version,
             ..HostRecord::default()
         });
-        let stands = |object: &ObjectRef| report.applied.number >= last_commit(image, object);
+        let stands =
+            |object: &ObjectRef| report.applied >= image.revision(last_commit(image, object));
         let same = report.applied.epoch == revision.epoch;
         let applied = if same { report.applied.number } else { 0 };
         HostDocument {

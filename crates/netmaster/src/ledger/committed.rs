@@ -15,7 +15,6 @@ const HISTORY: usize = 4096;
 /// The committed image and the way to it.
 #[derive(Debug)]
 pub struct Committed {
-    epoch: u64,
     image: Image,
     /// The commit before the first one of the history.
     floor: u64,
@@ -40,11 +39,12 @@ pub enum Since<T> {
 impl Committed {
     /// The contents of a store, without a past.
     pub(crate) fn load(following: &Following) -> Result<Committed, Error> {
-        let entries = following.entries.iter().cloned();
+        let contiv_store::Revision { epoch, number } = following.revision;
+        let mut image = Image::load(number, following.entries.iter().cloned())?;
+        image.set_epoch(epoch);
         Ok(Committed {
-            epoch: following.revision.epoch,
-            image: Image::load(following.revision.number, entries)?,
-            floor: following.revision.number,
+            image,
+            floor: number,
             history: VecDeque::new(),
         })
     }
@@ -71,10 +71,7 @@ impl Committed {
     }
 
     pub fn revision(&self) -> Revision {
-        Revision {
-            epoch: self.epoch,
-            number: self.image.number(),
-        }
+        self.image.revision(self.image.number())
     }
 
     /// What the commits after `revision` changed, as one change.

@@ -1,8 +1,13 @@
 //! Many objects at once: one revision, or nothing.
 
-use contiv_model::agent::{HostObject, ObjectKind, StreamMessage};
+use std::process::{Command, Output, Stdio};
+
+use contiv_model::agent::{
+    HostObject, HostStatus, ObjectKind, ObjectRef, Problem, Revision, StreamMessage,
+};
 use contiv_model::manifest::{Apply, Change, Declared, Step};
 use contiv_model::object::{Policy, Rule};
+use contiv_testbed::bin;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
@@ -80,11 +85,11 @@ async fn a_thousand_rules_reach_a_host_as_one_change() {
     assert_eq!(reply.body["revision"], revision.to_string());
 
     let status = master.get("/api/v1/inspect/policys/default:p/");
-    assert_eq!(status.body["Oper"]["revision"], revision.number);
+    assert_eq!(status.body["Oper"]["revision"], revision.to_string());
     assert_eq!(status.body["Oper"]["hosts"][0]["state"], "behind");
-    let report = contiv_model::agent::HostStatus {
+    let report = HostStatus {
         applied: revision,
-        ..Default::default()
+        ..HostStatus::default()
     };
     host.report(&report).await.unwrap();
     let status = master.get("/api/v1/inspect/policys/default:p/");
@@ -146,4 +151,102 @@ fn a_plan_is_told_first_and_pruned_as_told() {
         (again.status, &again.body["steps"]),
         (200, &Value::Array(Vec::new()))
     );
+}
+
+fn netctl(master: &Master, words: &[&str]) -> Command {
+    let mut command = Command::new(bin("netctl").unwrap());
+    command
+        .args(words)
+        .env("NETMASTER", format!("http://{}", master.address))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Exit code, what it printed, and its complaint.
+fn ended(output: Output) -> (Option<i32>, String, String) {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// What `netctl policy status` says of host `h1`, in words, after the revision in its head.
+fn status(master: &Master) -> (String, Vec<String>, String) {
+    let words = ["policy", "status", "p"];
+    let (code, printed, complaint) = ended(netctl(master, &words).output().unwrap());
+    assert_eq!(code, Some(0), "{complaint}");
+    let head = printed.lines().next().unwrap();
+    let revision = head.rsplit(' ').next().unwrap().to_owned();
+    let row = printed
+        .lines()
+        .find(|line| line.starts_with("h1 "))
+        .unwrap();
+    let row = row.split_whitespace().map(str::to_owned).collect();
+    (revision, row, printed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn netctl_tells_of_hosts_that_did_not_put_a_policy_in_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let master = Master::start(dir.path());
+    master.make_network("n", "10.1.1.0/24");
+    let host = master.host("h1").await;
+    let mut stream = host.stream(None).await.unwrap();
+    stream.next().await.unwrap().unwrap();
+    let file = dir.path().join("p.yaml");
+    std::fs::write(&file, "kind: policy\ntenantName: default\npolicyName: p\n").unwrap();
+    let words = ["apply", "-f", file.to_str().unwrap()];
+    let apply = netctl(&master, &words).spawn().unwrap();
+    let revision = loop {
+        match stream.next().await.unwrap().unwrap() {
+            StreamMessage::Change { put, revision, .. } if !put.is_empty() => break revision,
+            _ => {}
+        }
+    };
+    let report = |applied: Revision, problems: &[Problem]| HostStatus {
+        applied,
+        problems: problems.to_vec(),
+        ..HostStatus::default()
+    };
+    let refusal = Problem {
+        object: ObjectRef {
+            kind: ObjectKind::Tenant,
+            key: "default".into(),
+        },
+        reason: "PolicyRefused".into(),
+        message: "rule p:1 is one too many".into(),
+    };
+    host.report(&report(revision, &[refusal])).await.unwrap();
+    let (code, _, complaint) = ended(apply.wait_with_output().unwrap());
+    assert_eq!(code, Some(3), "{complaint}");
+    assert!(
+        complaint.contains(&format!(
+            "revision {revision} is stored, but not in force on h1"
+        )) && complaint.contains("h1 (PolicyRefused: rule p:1 is one too many)"),
+        "{complaint}"
+    );
+    let number = revision.to_string();
+    let (last, row, printed) = status(&master);
+    assert_eq!(last, number);
+    assert_eq!(row, ["h1", &number, "refused", "PolicyRefused"]);
+    assert!(
+        printed.contains("h1: rule p:1 is one too many"),
+        "{printed}"
+    );
+
+    // A group that gets the policy is a change of the policy, too.
+    host.report(&report(revision, &[])).await.unwrap();
+    assert_eq!(status(&master).1, ["h1", &number, "current"]);
+    let group = json!({"networkName": "n", "policies": ["p"]});
+    master.make("/api/v1/endpointGroups/default:g/", &group);
+    let (last, row, _) = status(&master);
+    assert_eq!(row, ["h1", &number, "behind"]);
+    let now: Revision = last.parse().unwrap();
+    assert!(now > revision, "{now}");
+    host.report(&report(now, &[])).await.unwrap();
+    assert_eq!(status(&master).1, ["h1", &last, "current"]);
 }

@@ -87,10 +87,10 @@ impl Reporter {
                     .map(|(reason, n)| (id.as_str(), reason.as_str(), *n))
             }));
         let observed = self.observed.borrow().clone();
-        let outcome = self.outcome.borrow().clone();
         // In this order: what was made anew under its old name is known to be so by the time that
-        // its revision is said to be applied.
+        // its revision is said to be applied, and so is what could not be put in force.
         let applied = self.replica.applied();
+        let outcome = self.outcome.borrow().clone();
         let mut realised = still_the_same(observed.realised.clone(), &self.replica.read());
         realised.extend(interfaces(&kernel, &self.replica.read()));
         let ids = living(

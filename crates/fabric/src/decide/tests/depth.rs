@@ -1,10 +1,12 @@
 //! Tiers, default actions, and rules that say more.
 
 use contiv_model::agent::{DefaultAction, HostObject, PortRange, Tier};
+use contiv_model::object::EndpointGroup;
 
 use super::given::{expect, group, policy, refuse_rule, rule, world};
 use crate::refusal::Kind;
 use crate::view::snapshot;
+use crate::world::World;
 
 #[test]
 fn policies_are_placed_and_keep_their_places_from_those_who_know_none() {
@@ -123,6 +125,49 @@ fn a_policy_has_the_number_of_its_last_change_or_that_of_a_rule() {
     world.grant(crate::put_policy(&world.image, &stamp, &policy("r"), None));
     world.grant(crate::delete_rule(&world.image, "default:p:1", None));
     assert_eq!(number(&world), world.image.number());
+}
+
+#[test]
+fn a_policy_has_the_number_of_what_last_changed_for_the_groups_that_have_it() {
+    let mut world = world();
+    let stamp = world.stamp();
+    for name in ["q", "r"] {
+        world.grant(crate::put_policy(&world.image, &stamp, &policy(name), None));
+    }
+    let number = |world: &World, name: &str| world.image.policy_number(&format!("default:{name}"));
+    // Which of `p`, `q` and `r` change when the group becomes like this, or goes.
+    let changed = |world: &mut World, wish: Option<&EndpointGroup>| {
+        let before = world.image.number();
+        match wish {
+            Some(group) => drop(world.grant(crate::put_group(&world.image, &stamp, group, None))),
+            None => world.grant(crate::delete_group(&world.image, "default:fresh", None)),
+        }
+        let names = ["p", "q", "r"].into_iter();
+        let later = names.filter(|name| number(world, name) > before);
+        later.collect::<String>()
+    };
+    let fresh = |policies: &[&str]| group("fresh", "n", policies);
+    let closed = |policies: &[&str]| EndpointGroup {
+        default_action_in: "deny".into(),
+        ..fresh(policies)
+    };
+    let told = |world: &mut World, wishes: &[EndpointGroup]| {
+        let each = wishes.iter().map(|wish| changed(world, Some(wish)));
+        each.collect::<Vec<_>>()
+    };
+    let wishes = [
+        fresh(&["p"]),
+        fresh(&["p", "q"]),
+        fresh(&["q", "p"]),
+        fresh(&["q", "r"]),
+        closed(&["q", "r"]),
+        closed(&["p", "q"]),
+    ];
+    assert_eq!(told(&mut world, &wishes), ["p", "q", "", "pr", "qr", "pr"]);
+    assert_eq!(changed(&mut world, None), "pq");
+    // A policy that groups have had can still go.
+    world.grant(crate::delete_policy(&world.image, "default:q", None));
+    assert_eq!(number(&world, "q"), 0);
 }
 
 #[test]

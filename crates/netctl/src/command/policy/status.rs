@@ -41,9 +41,9 @@ impl Status {
 }
 
 fn lines(key: &str, oper: &PolicyOper) -> String {
-    let mut rows = Rows::new(&["Host", "Applied", "State"]);
+    let mut rows = Rows::new(&["Host", "Applied", "State", "Reason"]);
     for host in &oper.hosts {
-        rows.add([&host.host, &host.applied, &host.state]);
+        rows.add([&host.host, &host.applied, &host.state, &host.reason]);
     }
     let problems: String = oper
         .conditions

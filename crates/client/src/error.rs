@@ -94,6 +94,11 @@ impl Error {
         matches!(self, Error::Refused { status: 404, .. })
     }
 
+    /// Whether the object is not, or no longer, what the request expected it to be.
+    pub fn is_precondition_failed(&self) -> bool {
+        matches!(self, Error::Refused { status: 412, .. })
+    }
+
     /// Whether another try, or another master, may well succeed.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -11,8 +11,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::path::encode;
 use crate::stream::MessageStream;
-use crate::transport::{Client, encode};
+use crate::transport::Client;
 
 /// Speaks for one host.
 #[derive(Clone, Debug)]

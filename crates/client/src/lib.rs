@@ -5,8 +5,8 @@
 //! deadline per call, by TLS wherever they are not on the loopback ([`Access`] says whom it
 //! believes and what it shows); [`Error`] says which were tried and what was answered.
 //! [`Object`] ties the configuration objects of `contiv_model` to their place
-//! in the API, [`HostClient`] speaks for one host, and [`MessageStream`] is the
-//! stream of changes to it. It decides nothing: what to do about a refusal is
+//! in the API, [`Expect`] keeps their writers from undoing each other's work,
+//! [`HostClient`] speaks for one host, and [`MessageStream`] is the stream of changes to it. It decides nothing: what to do about a refusal is
 //! the caller's business.
 
 mod access;
@@ -18,6 +18,7 @@ mod fabric;
 mod host;
 mod identity;
 mod object;
+mod path;
 mod stream;
 mod told;
 mod transport;
@@ -31,7 +32,7 @@ pub use dial::{Dial, Dialing};
 pub use error::{Attempt, Error};
 pub use fabric::{AddressEntry, EndpointEntry, HostEntry, Version};
 pub use host::HostClient;
-pub use object::Object;
+pub use object::{EntityTag, Expect, Object};
 pub use stream::MessageStream;
 pub use told::{EventFilter, EventStream};
 pub use transport::{Client, Timeouts};

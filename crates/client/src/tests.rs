@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Path;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse};
 use axum::routing::{any, delete, get, put};
 use contiv_model::agent::{Revision, StreamMessage};
@@ -15,7 +15,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{Client, Error, Timeouts};
+use crate::{Client, Error, Expect, Timeouts};
 
 /// Serves `router` on a port of its own until the test's runtime ends.
 async fn master(router: Router) -> SocketAddr {
@@ -205,6 +205,60 @@ async fn a_repeated_delete_may_find_the_object_gone() {
             .unwrap_err()
             .is_not_found()
     );
+}
+
+#[tokio::test]
+async fn a_repeated_creation_may_find_its_own_object() {
+    // The first master takes the request and dies with it; the second has it done already.
+    let dying = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = dying.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = dying.accept().await.unwrap();
+            stream.readable().await.unwrap();
+        }
+    });
+    let exists = |headers: HeaderMap| async move {
+        assert_eq!(headers["if-none-match"], "*");
+        refusal(StatusCode::PRECONDITION_FAILED, "", "it exists")
+    };
+    let stored = || async { axum::Json(json!({"tenantName": "blue", "networkName": "n"})) };
+    let route = put(exists).get(stored);
+    let done = master(Router::new().route("/api/v1/networks/{key}/", route)).await;
+    let wish = Network {
+        tenant_name: "blue".into(),
+        network_name: "n".into(),
+        ..Network::default()
+    };
+    let add = |masters: Vec<SocketAddr>, wish: Network| async move {
+        client(&masters).put_if(&wish, &Expect::Absent).await
+    };
+    assert_eq!(add(vec![address, done], wish.clone()).await.unwrap(), wish);
+    let other = Network {
+        subnet: "10.1.1.0/24".into(),
+        ..wish.clone()
+    };
+    let error = add(vec![address, done], other).await.unwrap_err();
+    assert!(error.is_precondition_failed(), "{error}");
+    let error = add(vec![done], wish).await.unwrap_err();
+    assert!(error.is_precondition_failed(), "{error}");
+}
+
+#[tokio::test]
+async fn what_was_read_is_what_is_changed() {
+    let show = || async { ([("etag", "\"1.7\"")], axum::Json(json!({}))) };
+    let change = |headers: HeaderMap| async move {
+        let tag = headers.get("if-match").and_then(|tag| tag.to_str().ok());
+        axum::Json(json!({"subnet": tag}))
+    };
+    let router = Router::new().route("/api/v1/networks/{key}/", get(show).put(change));
+    let client = client(&[master(router).await]);
+    let (mut network, tag) = client.get_tagged::<Network>("a:b").await.unwrap();
+    network.tenant_name = "a".into();
+    for (expect, tag) in [(Expect::Seen(tag), "\"1.7\""), (Expect::Present, "*")] {
+        let written = client.put_if(&network, &expect).await.unwrap();
+        assert_eq!(written.subnet, tag);
+    }
 }
 
 #[tokio::test]

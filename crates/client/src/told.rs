@@ -11,8 +11,9 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use crate::error::{Error, root_cause};
+use crate::path::encode;
 use crate::stream::Lines;
-use crate::transport::{Client, encode};
+use crate::transport::Client;
 
 /// An event is far from it.
 const MAX_LINE: usize = 1 << 20;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -226,7 +228,17 @@ impl Client {
         answer.json::<serde_json::Value>(path).await.map(drop)
     }
 
-    /// Sends one request to the first master that answers it.
+    /// Sends one request without a condition.
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Answer, Error> {
+        self.call_if(method, path, body, None).await
+    }
+
+    /// Sends one request, with the header of a condition, to the first master that answers it.
     ///
     /// 1. Begin with the master that answered last; each of those left may use
     ///    an equal share of what is left of the deadline.
@@ -234,11 +246,12 @@ impl Client {
     /// 3. A master that answers 503 cannot serve now: the next one is asked, and
     ///    that answer stands only if nobody gives a better one.
     /// 4. Every call of the API may be repeated, so a lost answer is no obstacle.
-    pub(crate) async fn call(
+    pub(crate) async fn call_if(
         &self,
         method: Method,
         path: &str,
         body: Bytes,
+        condition: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Answer, Error> {
         let Shared {
             masters,
@@ -255,14 +268,18 @@ impl Client {
             let left = deadline.saturating_duration_since(Instant::now());
             let share = left / u32::try_from(masters.len() - step).unwrap_or(u32::MAX);
             let mut request = request(&method, master, path, &body)?;
+            let headers = request.headers_mut();
+            if let Some((name, value)) = &condition {
+                headers.insert(name, value.clone());
+            }
             if let Some(authorization) = self.shared.authorization.as_ref()
                 && master.is_secure()
             {
-                let headers = request.headers_mut();
                 headers.insert(AUTHORIZATION, authorization.clone());
             }
             match self.send(request, share).await {
-                Ok(response) => {
+                Ok((response, again)) => {
+                    repeated |= again;
                     let status = response.status();
                     self.shared.note_age(response.headers());
                     let answer = Answer {
@@ -291,16 +308,17 @@ impl Client {
         unavailable.ok_or(Error::Unreachable { tried })
     }
 
+    /// The answer of one master, and whether an earlier try at it got lost.
     async fn send(
         &self,
         request: Request<Full<Bytes>>,
         share: Duration,
-    ) -> Result<Response<Incoming>, Failure> {
+    ) -> Result<(Response<Incoming>, bool), Failure> {
         let by = Instant::now() + share;
         let mut lost = None;
         for _ in 0..2 {
             match timeout_at(by, self.shared.http.request(request.clone())).await {
-                Ok(Ok(response)) => return Ok(response),
+                Ok(Ok(response)) => return Ok((response, lost.is_some())),
                 Ok(Err(error)) => {
                     let why = root_cause(&error);
                     if error.is_connect() {
@@ -362,25 +380,11 @@ fn request(
         .expect("method, address and headers are valid"))
 }
 
-fn written<B: Serialize + ?Sized>(path: &str, body: &B) -> Result<Bytes, Error> {
+pub(crate) fn written<B: Serialize + ?Sized>(path: &str, body: &B) -> Result<Bytes, Error> {
     serde_json::to_vec(body)
         .map(Bytes::from)
         .map_err(|source| Error::Unwritable {
             path: path.to_owned(),
             source,
         })
-}
-
-/// One segment of a path: what is not plainly harmless is escaped.
-pub(crate) fn encode(segment: &str) -> String {
-    let mut out = String::with_capacity(segment.len());
-    for byte in segment.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
-                out.push(char::from(byte));
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }

@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod completion;
 pub(crate) mod doctor;
+pub(crate) mod edit;
 pub(crate) mod endpoint;
 pub(crate) mod events;
 pub(crate) mod global;

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use contiv_client::Client;
 use contiv_model::object;
 
+use crate::command::edit::edit;
 use crate::failure::{Failure, Places};
 use crate::output::{DocumentFlags, InfoFlags};
 use crate::session::Session;
@@ -46,7 +47,7 @@ pub(crate) struct Info {
     output: InfoFlags,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(crate) struct Set {
     /// `default`, `aci` or `aci-opflex`.
@@ -84,13 +85,11 @@ impl Global {
                 output.print(session, &client.inspect::<object::Global>(KEY).await?)
             }
             Global::Set(set) => {
-                let mut global: object::Global = client.get(KEY).await?;
-                set.apply(&mut global);
-                client
-                    .put(&global)
-                    .await
-                    .map_err(Failure::with_places(PLACES))?;
-                Ok(())
+                let change = |global: &mut object::Global| {
+                    set.clone().apply(global);
+                    Ok(())
+                };
+                edit(client, KEY, PLACES, change).await
             }
         }
     }

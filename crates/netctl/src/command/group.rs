@@ -5,6 +5,7 @@ use contiv_client::Client;
 use contiv_model::agent::ObjectKind;
 use contiv_model::object::EndpointGroup;
 
+use crate::command::edit::edit;
 use crate::command::scope::{ScopeFlags, TenantFlag};
 use crate::failure::{Failure, Places};
 use crate::output::{DocumentFlags, ListFlags, Rows};
@@ -205,26 +206,26 @@ impl Create {
 }
 
 impl Set {
-    /// What the flags do not name, netmaster or the group as it is says.
+    /// What the flags do not name stays as it is.
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        let current: EndpointGroup = client.get(&self.tenant.key(&self.group)?).await?;
         let named = |policies: Vec<String>| policies.into_iter().filter(|p| !p.is_empty());
-        let policies = self.policy.map(|policies| named(policies).collect());
-        let DefaultFlags {
-            default_action_in,
-            default_action_out,
-        } = self.defaults;
-        let wish = EndpointGroup {
-            policies: policies.unwrap_or_else(|| current.policies.clone()),
-            default_action_in,
-            default_action_out,
-            ..current.clone()
+        let policies: Option<Vec<String>> = self.policy.map(|given| named(given).collect());
+        let defaults = self.defaults;
+        let change = |group: &mut EndpointGroup| {
+            if let Some(policies) = &policies {
+                group.policies.clone_from(policies);
+            }
+            for (field, given) in [
+                (&mut group.default_action_in, &defaults.default_action_in),
+                (&mut group.default_action_out, &defaults.default_action_out),
+            ] {
+                if !given.is_empty() {
+                    field.clone_from(given);
+                }
+            }
+            Ok(())
         };
-        client
-            .put(&wish.filled_from(&current))
-            .await
-            .map_err(Failure::with_places(PLACES))?;
-        Ok(())
+        edit(client, &self.tenant.key(&self.group)?, PLACES, change).await
     }
 }
 

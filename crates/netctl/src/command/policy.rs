@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use contiv_client::Client;
 use contiv_model::object;
 
+use crate::command::edit::replace;
 use crate::command::rule;
 use crate::command::scope::{ScopeFlags, TenantFlag};
 use crate::failure::{Failure, Places};
@@ -132,8 +133,7 @@ impl Policy {
             }
             Policy::Set(write) => {
                 let wish = write.policy()?;
-                client.get::<object::Policy>(&wish.key).await?;
-                put(client, &wish).await
+                replace(client, &wish, PLACES).await
             }
             Policy::Rm(name) => {
                 let key = name.key()?;

@@ -5,9 +5,10 @@ mod fields;
 mod table;
 
 use clap::Args;
-use contiv_client::Client;
+use contiv_client::{Client, Expect};
 use contiv_model::object::{Policy, Rule};
 
+use crate::command::edit::{edit, replace};
 use crate::command::scope::{TenantFlag, plain};
 use crate::failure::{Failure, Places};
 use crate::output::ListFlags;
@@ -133,28 +134,26 @@ impl Write {
     /// Adds the rule; netmaster would take an id that is known for an edit.
     pub(crate) async fn add(self, client: &Client) -> Result<(), Failure> {
         let rule = self.rule()?;
-        match client.get::<Rule>(&rule.key).await {
-            Err(error) if error.is_not_found() => put(client, &rule).await,
-            Err(error) => Err(error.into()),
-            Ok(_) => Err(Failure::Invalid(format!(
+        match client.put_if(&rule, &Expect::Absent).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_precondition_failed() => Err(Failure::Invalid(format!(
                 "RULE_ID: rule {} of policy {}:{} exists; choose another id, or change it with `netctl policy rule-set`",
                 rule.rule_id, rule.tenant_name, rule.policy_name
             ))),
+            Err(error) => Err(Failure::with_places(PLACES)(error)),
         }
     }
 
     /// Replaces the rule, which must exist.
     pub(crate) async fn update(self, client: &Client) -> Result<(), Failure> {
-        let rule = self.rule()?;
-        client.get::<Rule>(&rule.key).await?;
-        put(client, &rule).await
+        replace(client, &self.rule()?, PLACES).await
     }
 
     /// Changes what the flags name of the rule, which must exist.
     pub(crate) async fn set(self, client: &Client) -> Result<(), Failure> {
-        let mut rule: Rule = client.get(&self.name.key()?).await?;
-        self.fields.write(&mut rule)?;
-        put(client, &rule).await
+        let Write { name, fields } = self;
+        let change = |rule: &mut Rule| fields.clone().write(rule);
+        edit(client, &name.key()?, PLACES, change).await
     }
 
     fn rule(self) -> Result<Rule, Failure> {
@@ -162,12 +161,4 @@ impl Write {
         self.fields.write(&mut rule)?;
         Ok(rule)
     }
-}
-
-async fn put(client: &Client, rule: &Rule) -> Result<(), Failure> {
-    client
-        .put(rule)
-        .await
-        .map_err(Failure::with_places(PLACES))?;
-    Ok(())
 }

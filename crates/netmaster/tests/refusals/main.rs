@@ -14,5 +14,6 @@ mod groups;
 mod master;
 mod networks;
 mod noun;
+mod rivals;
 mod rules;
 mod tenants;

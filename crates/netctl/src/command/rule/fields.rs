@@ -7,7 +7,7 @@ use crate::failure::Failure;
 
 /// What is not given stays as it is, or has its default in a new rule; an empty value takes
 /// a condition away.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Fields {
     /// From 1 to 100; the higher number wins [default: 1].
     #[arg(short, long)]

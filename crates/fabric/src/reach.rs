@@ -7,7 +7,6 @@
 
 mod diff;
 mod matrix;
-mod near;
 mod party;
 mod path;
 mod picture;

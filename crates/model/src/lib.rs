@@ -13,6 +13,7 @@ pub mod inspect;
 mod invalid;
 pub mod manifest;
 mod name;
+mod near;
 pub mod object;
 pub mod parsed;
 pub mod reach;
@@ -20,4 +21,5 @@ mod span;
 
 pub use invalid::Invalid;
 pub use name::Name;
+pub use near::near;
 pub use span::parse_span;

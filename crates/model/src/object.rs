@@ -1,11 +1,13 @@
 //! The configuration objects of the REST API, field for field as clients of
 //! the original Contiv know them.
 
+mod fields;
 mod key;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use fields::{fields_of, no_such_field};
 pub use key::Keyed;
 
 /// A tenant: a name space of its own for networks, groups, policies and addresses.

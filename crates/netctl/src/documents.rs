@@ -4,7 +4,6 @@
 //! wrong with one is said with its file, line, document and field, also what netmaster finds
 //! wrong later.
 
-mod fields;
 mod files;
 mod yaml;
 

@@ -13,9 +13,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use contiv_model::agent::AddressRange;
-use contiv_model::reach;
+use contiv_model::{near, reach};
 
-use super::near::near;
 use crate::image::{Image, KnownNetwork};
 use crate::record::EndpointRecord;
 use crate::refusal::Refusal;

@@ -62,7 +62,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             "kind: rule\n# x\npolicyNme: web\n",
-            "web.yaml:3: document 1: policyNme: is no field of this kind; it has tenantName, policyName",
+            "web.yaml:3: document 1: policyNme: is no field of this kind; did you mean policyName?",
         ),
         (
             "---\nkind: network\npktTag: one\n",

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use contiv_model::manifest::{Declared, KINDS};
-use contiv_model::object::{EndpointGroup, Global, Network, Policy, Rule, Tenant};
+use contiv_model::object::{
+    EndpointGroup, Global, Network, Policy, Rule, Tenant, fields_of, no_such_field,
+};
 use serde::Deserialize;
 use serde_norway::Mapping;
 
-use super::fields::fields_of;
 use super::files::Source;
 
 /// One object, and where it is written.
@@ -128,9 +129,7 @@ impl Reading<'_> {
         for name in self.fields.keys() {
             let name = name.as_str().unwrap_or_default();
             if name != "kind" && !known.contains(&name) {
-                let known = known.iter().filter(|name| **name != "key");
-                let known = known.copied().collect::<Vec<_>>().join(", ");
-                let message = format!("{name}: is no field of this kind; it has {known}");
+                let message = no_such_field(name, "this kind", known);
                 return Err(self.place.wrong(self.text, name, message));
             }
         }

@@ -31,6 +31,23 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST, field, error)
     }
 
+    /// The same about a document that is part of another one, at `place`. What is said begins
+    /// with the field, if there is one.
+    pub(crate) fn within(self, place: &str) -> Problem {
+        let ApiError { error, field } = self.body;
+        let body = match field.as_str() {
+            "" => ApiError {
+                error: format!("{place}: {error}"),
+                field: place.to_owned(),
+            },
+            field => ApiError {
+                error: format!("{place}.{error}"),
+                field: format!("{place}.{field}"),
+            },
+        };
+        Problem { body, ..self }
+    }
+
     pub(crate) fn not_found(error: impl Into<String>) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "", error)
     }

@@ -17,6 +17,9 @@ pub(crate) trait Kind:
 {
     type Oper: Serialize + ToSchema + Send;
 
+    /// Fields of the original that mean nothing here: its clients send them.
+    const FOREIGN: &'static [&'static str] = &[];
+
     /// Where the object lives in the store.
     fn place(key: &str) -> Key;
 
@@ -192,6 +195,8 @@ impl Kind for Network {
 
 impl Kind for EndpointGroup {
     type Oper = GroupOper;
+
+    const FOREIGN: &'static [&'static str] = &["netProfile", "extContractsGrps"];
 
     fn place(key: &str) -> Key {
         Key::Group(key.to_owned())

@@ -6,6 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::kind::Kind;
 
+/// The fields that hold them.
+pub(super) const NAMES: [&str; 2] = ["link-sets", "links"];
+
 /// What an object points to, and what points to it, by the names of the original.
 #[derive(Debug, Default)]
 pub(super) struct Links {
@@ -38,11 +41,10 @@ pub(super) fn with<K: Kind>(image: &Image, object: &K) -> Value {
     let mut document = json(object);
     if let Value::Object(fields) = &mut document {
         let Links { one, many } = object.links(image);
-        if !many.is_empty() {
-            fields.insert("link-sets".into(), many.into());
-        }
-        if !one.is_empty() {
-            fields.insert("links".into(), one.into());
+        for (name, links) in NAMES.into_iter().zip([many, one]) {
+            if !links.is_empty() {
+                fields.insert(name.to_owned(), links.into());
+            }
         }
     }
     document

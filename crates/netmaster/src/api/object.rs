@@ -2,18 +2,18 @@
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use contiv_fabric::Image;
 use contiv_model::agent::Revision;
 use contiv_model::inspect::Inspect;
-use contiv_model::object::{EndpointGroup, Global, Network, Policy, Rule, Tenant};
+use contiv_model::object::{EndpointGroup, Global, Network, Policy, Rule, Tenant, fields_of};
 use serde_json::Value;
 
 use super::answer::{Problem, Versioned};
-use super::body::Document;
+use super::body::{Body, Fields, check_names, typed};
 use super::kind::Kind;
 use super::page::Page;
 use super::precondition::{Precondition, is_known};
@@ -39,6 +39,47 @@ fn of<K: Kind>(router: Router<Shared>) -> Router<Shared> {
     let router = both(router, &objects, get(list::<K>));
     let router = both(router, &object, one);
     both(router, &inspection, get(inspect::<K>))
+}
+
+/// An object that a client sent. A field that it cannot have is refused: a rule without what was
+/// meant to narrow it would be one for everybody.
+struct Sent<K>(K);
+
+impl<S: Send + Sync, K: Kind> FromRequest<S> for Sent<K> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let Body(fields) = Body::from_request(request, state).await?;
+        let fields = configured(fields);
+        let tolerated = |name: &str, value: &Value| {
+            links::NAMES.contains(&name) || K::FOREIGN.contains(&name) || says_nothing(value)
+        };
+        let noun = format!("a {}", K::NOUN);
+        check_names(&fields, &noun, fields_of::<K>(), tolerated)?;
+        typed(fields).map(Sent)
+    }
+}
+
+/// What an inspect document says is configured; any other document as it is.
+fn configured(mut fields: Fields) -> Fields {
+    if fields.keys().all(|name| name == "Config" || name == "Oper")
+        && let Some(Value::Object(config)) = fields.get_mut("Config")
+    {
+        return std::mem::take(config);
+    }
+    fields
+}
+
+/// Whether nothing is lost with the value. The original's own web pages send rules with an empty
+/// `ToEndpointGroup`.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 async fn list<K: Kind>(State(shared): State<Shared>, page: Page) -> impl IntoResponse {
@@ -70,7 +111,7 @@ async fn put<K: Kind>(
     State(shared): State<Shared>,
     Path(key): Path<String>,
     precondition: Precondition,
-    Document(mut object): Document<K>,
+    Sent(mut object): Sent<K>,
 ) -> Result<Versioned<Value>, Problem> {
     object
         .adopt_key(&key)

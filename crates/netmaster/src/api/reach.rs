@@ -7,12 +7,11 @@ use axum::http::request::Parts;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use contiv_fabric::{HostReports, Image, Refusal, reach};
-use contiv_model::manifest::Apply;
 use contiv_model::reach::{MatrixRequest, PolicyDiff, PolicyMatrix, Trace, TraceRequest};
 use serde::de::DeserializeOwned;
 
 use super::answer::Problem;
-use super::apply::MAX_OBJECTS;
+use super::apply::{Intent, MAX_OBJECTS};
 use super::body::Document;
 use super::{Shared, both};
 
@@ -69,7 +68,7 @@ async fn matrix(shared: Shared, request: MatrixRequest) -> Result<Json<PolicyMat
 /// What applying the body would open and close.
 async fn diff(
     State(shared): State<Shared>,
-    Document(mut request): Document<Apply>,
+    Intent(mut request): Intent,
 ) -> Result<Json<PolicyDiff>, Problem> {
     let stamps = super::apply::complete(&shared, &mut request);
     let look = move |image: &Image, reports: &HostReports, revision| {

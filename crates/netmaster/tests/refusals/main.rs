@@ -12,6 +12,7 @@ mod deletion;
 mod global;
 mod groups;
 mod master;
+mod names;
 mod networks;
 mod noun;
 mod rivals;

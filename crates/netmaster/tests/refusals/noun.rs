@@ -191,7 +191,7 @@ impl Noun {
         assert!(run.complaint.contains(because), "{run:?}");
     }
 
-    fn path(&self, object: &Value) -> String {
+    pub(crate) fn path(&self, object: &Value) -> String {
         let names: Vec<String> = self.key.iter().map(|name| text(&object[*name])).collect();
         format!("{}/{}/", self.plural, escape(&names.join(":")))
     }

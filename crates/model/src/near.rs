@@ -1,7 +1,7 @@
 //! Names that one may have meant.
 
 /// The closest names to what was said, the closest first.
-pub(super) fn near<'a>(said: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub fn near<'a>(said: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     const SHOWN: usize = 3;
     let said_lower = said.to_lowercase();
     let bound = (said.len() / 3).clamp(1, 2);

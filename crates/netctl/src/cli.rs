@@ -186,6 +186,8 @@ fn complain(message: &str) {
 }
 
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -102,7 +102,8 @@ impl Rule {
     ///
     /// 1. an incoming rule with a destination group or network,
     /// 2. an outgoing rule with any source,
-    /// 3. a peer that is given by its network and by its addresses or its group as well.
+    /// 3. a peer that is given by its network and by its addresses or its group as well,
+    /// 4. exceptions of a network: they are taken out of addresses alone.
     ///
     /// A peer's group and its addresses may be given together; both must match then.
     fn check_sides(&self, direction: Direction) -> Result<(), Invalid> {
@@ -138,16 +139,18 @@ impl Rule {
                 ));
             }
         }
-        let (network, group, address) = match direction {
+        let (network, group, address, except) = match direction {
             Direction::In => (
                 ("fromNetwork", &self.from_network),
                 ("fromEndpointGroup", &self.from_endpoint_group),
                 ("fromIpAddress", &self.from_ip_address),
+                ("fromIpExcept", &self.from_ip_except),
             ),
             Direction::Out => (
                 ("toNetwork", &self.to_network),
                 ("toEndpointGroup", &self.to_endpoint_group),
                 ("toIpAddress", &self.to_ip_address),
+                ("toIpExcept", &self.to_ip_except),
             ),
         };
         for (other, value) in [group, address] {
@@ -160,6 +163,16 @@ impl Rule {
                     ),
                 ));
             }
+        }
+        if !network.1.is_empty() && !except.1.is_empty() {
+            return Err(Invalid::new(
+                except.0,
+                format!(
+                    "{:?} cannot be taken out of a network; give the subnets of {} {:?} as {} \
+                     instead of it",
+                    except.1, network.0, network.1, address.0
+                ),
+            ));
         }
         Ok(())
     }

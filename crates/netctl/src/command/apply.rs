@@ -20,6 +20,7 @@ use crate::settle::SettleFlags;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     netctl apply -f intent/ --dry-run\n  \
+    netctl apply web.yaml db.yaml\n  \
     netctl apply -f intent/ --prune\n  \
     netctl export -t blue > blue.yaml")]
 pub(crate) struct ApplyFiles {
@@ -35,9 +36,11 @@ pub(crate) struct ApplyFiles {
 /// What is to be, in files.
 #[derive(Debug, Args)]
 pub(crate) struct FileFlags {
-    /// File of YAML, directory of such files, or - for the standard input; may be given
-    /// several times.
-    #[arg(short, long, required = true, value_name = "PATH")]
+    /// File of YAML, directory of such files, or - for the standard input.
+    #[arg(required_unless_present = "file", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The same as PATH; may be given several times.
+    #[arg(short, long, value_name = "PATH")]
     file: Vec<PathBuf>,
     /// Remove what the tenants of the files have besides; tenants themselves stay.
     #[arg(long)]
@@ -89,7 +92,8 @@ impl FileFlags {
 
     pub(crate) fn documents(&self) -> Result<Vec<Document>, Failure> {
         let mut documents: Vec<Document> = Vec::new();
-        for source in read_sources(&self.file).map_err(Failure::Unreadable)? {
+        let paths = [self.file.as_slice(), self.paths.as_slice()].concat();
+        for source in read_sources(&paths).map_err(Failure::Unreadable)? {
             let read = read(&source).map_err(|wrong| Failure::Invalid(wrong.to_string()))?;
             documents.extend(read);
         }

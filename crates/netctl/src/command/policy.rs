@@ -90,7 +90,7 @@ pub(crate) struct Write {
     /// `admin`, `normal` or `baseline`: which policies are asked first [default: normal].
     #[arg(long)]
     tier: Option<String>,
-    /// From 0 to 65535: within a tier the lower one is asked first [default: 1000].
+    /// From 0 to 16383: within a tier the lower one is asked first [default: 1000].
     #[arg(long)]
     order: Option<u32>,
     /// Count and report what the policy would decide, and enforce nothing.
@@ -166,7 +166,7 @@ impl Name {
 
 impl Write {
     /// What the flags do not name, netmaster leaves as it is.
-    fn policy(self) -> Result<object::Policy, Failure> {
+    pub(crate) fn policy(self) -> Result<object::Policy, Failure> {
         Ok(object::Policy {
             key: self.name.key()?,
             tenant_name: self.name.tenant.tenant,
@@ -223,7 +223,16 @@ fn plain(policy: &object::Policy) -> object::Policy {
 
 #[cfg(test)]
 mod tests {
+    use contiv_model::agent::LAST_ORDER;
+
     use super::*;
+
+    #[test]
+    fn the_help_tells_the_orders_that_netmaster_takes() {
+        let mut command = Write::augment_args(clap::Command::new("set"));
+        let help = command.render_help().to_string();
+        assert!(help.contains(&format!("From 0 to {LAST_ORDER}:")), "{help}");
+    }
 
     #[test]
     fn the_table_is_that_of_the_original_while_all_policies_are_plain() {

@@ -156,7 +156,7 @@ impl Write {
         edit(client, &name.key()?, PLACES, change).await
     }
 
-    fn rule(self) -> Result<Rule, Failure> {
+    pub(crate) fn rule(self) -> Result<Rule, Failure> {
         let mut rule = self.name.plain_rule()?;
         self.fields.write(&mut rule)?;
         Ok(rule)

@@ -83,7 +83,8 @@ fn what_makes_no_sense_exits_with_1_the_commands_help_and_the_reason() {
             "Usage: netctl policy matrix ",
             "--format",
         ),
-        (&["policy", "diff"], "Usage: netctl policy diff ", "--file"),
+        (&["policy", "diff"], "Usage: netctl policy diff ", "<PATH>"),
+        (&["apply"], "Usage: netctl apply ", "<PATH>"),
         (
             &["tenant", "ls", "-o", "xml"],
             "Usage: netctl tenant ls ",
@@ -206,8 +207,16 @@ fn files_that_are_wrong_are_named_before_a_master_is_asked() {
         ("# nothing\n", "the files declare nothing"),
     ] {
         std::fs::write(&file, text).unwrap();
-        let complaint = netctl(&nobody(), &["apply", "-f", dir.to_str().unwrap()]).fails(3);
-        assert!(complaint.contains(said), "{complaint}");
+        let path = dir.to_str().unwrap();
+        for words in [
+            &["apply", "-f", path][..],
+            &["apply", path],
+            &["policy", "diff", "-f", path],
+            &["policy", "diff", path],
+        ] {
+            let complaint = netctl(&nobody(), words).fails(3);
+            assert!(complaint.contains(said), "{words:?}: {complaint}");
+        }
     }
     std::fs::remove_dir_all(&dir).unwrap();
     let complaint = netctl(&nobody(), &["apply", "-f", file.to_str().unwrap()]).fails(4);

@@ -320,4 +320,28 @@ fn a_network_is_given_alone() {
         assert_eq!(refused.field, field);
         assert!(refused.message.contains("give one of them"), "{refused}");
     }
+    let incoming = Rule {
+        from_ip_except: "10.1.1.1".into(),
+        ..from_network()
+    };
+    let outgoing = Rule {
+        to_ip_except: "10.1.1.1".into(),
+        ..to_network()
+    };
+    for (wrong, field, said) in [
+        (
+            incoming,
+            "fromIpExcept",
+            "give the subnets of fromNetwork \"n\" as fromIpAddress",
+        ),
+        (
+            outgoing,
+            "toIpExcept",
+            "give the subnets of toNetwork \"n\" as toIpAddress",
+        ),
+    ] {
+        let refused = wrong.parse().unwrap_err();
+        assert_eq!(refused.field, field);
+        assert!(refused.message.contains(said), "{refused}");
+    }
 }

@@ -12,7 +12,7 @@ use crate::session::Session;
 /// Shows which pairs and ports files would open or close, before they are applied.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    netctl policy diff -f intent/\n  \
+    netctl policy diff web.yaml\n  \
     netctl policy diff -f intent/ --prune --json")]
 pub(crate) struct Diff {
     #[command(flatten)]

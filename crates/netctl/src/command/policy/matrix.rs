@@ -63,12 +63,16 @@ impl Matrix {
         };
         let refused = Failure::with_places(PLACES);
         let matrix = client.policy_matrix(&request).await.map_err(refused)?;
-        let text = match if self.json { Form::Json } else { self.format } {
+        let form = if self.json { Form::Json } else { self.format };
+        let text = match form {
             Form::Table => table(&matrix),
             Form::Csv => csv::text(&matrix),
             Form::Html => html::page(&matrix),
             Form::Json => json(&matrix)?,
         };
+        if let Some(line) = aside(form, &matrix) {
+            eprintln!("netctl: {line}");
+        }
         match &self.output {
             None => session.print(&text),
             Some(file) => std::fs::write(file, text).map_err(|error| {
@@ -92,9 +96,20 @@ fn table(matrix: &PolicyMatrix) -> String {
         matrix.packets, matrix.tenant_name, matrix.revision
     );
     if !matrix.cut.is_empty() {
-        text.push_str(&format!("not shown: {}\n", matrix.cut));
+        text.push_str(&not_shown(matrix));
+        text.push('\n');
     }
     text
+}
+
+/// What is said beside the result: a line in CSV is a pair and nothing else, so that what was
+/// left out has no place there.
+fn aside(form: Form, matrix: &PolicyMatrix) -> Option<String> {
+    (form == Form::Csv && !matrix.cut.is_empty()).then(|| not_shown(matrix))
+}
+
+fn not_shown(matrix: &PolicyMatrix) -> String {
+    format!("not shown: {}", matrix.cut)
 }
 
 /// A cell as people read it.

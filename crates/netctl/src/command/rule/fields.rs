@@ -21,28 +21,30 @@ pub(super) struct Fields {
     /// Group that the traffic goes to (direction out).
     #[arg(short = 'e', long, value_name = "GROUP")]
     to_group: Option<String>,
-    /// Network that the traffic comes from (direction in).
+    /// Network that the traffic comes from (direction in), without group or addresses.
     #[arg(short = 'n', long, value_name = "NETWORK")]
     from_network: Option<String>,
-    /// Network that the traffic goes to (direction out).
+    /// Network that the traffic goes to (direction out), without group or addresses.
     #[arg(short = 'o', long, value_name = "NETWORK")]
     to_network: Option<String>,
-    /// Addresses, subnets and ranges that the traffic comes from (direction in).
+    /// Addresses, subnets and ranges that the traffic comes from (direction in), such as
+    /// 10.1.2.0/24,10.1.3.4-9,fd00::/64.
     #[arg(short = 'i', long, value_name = "CIDRS")]
     from_ip_address: Option<String>,
-    /// Addresses, subnets and ranges that the traffic goes to.
+    /// The same that the traffic goes to; with direction in, addresses that endpoints of the
+    /// one group with the policy have already.
     #[arg(short = 's', long, value_name = "CIDRS")]
     to_ip_address: Option<String>,
-    /// Exceptions, inside of --from-ip-address.
+    /// Exceptions in the same form, inside of --from-ip-address, which is to be given as well.
     #[arg(long, value_name = "CIDRS")]
     from_ip_except: Option<String>,
-    /// Exceptions, inside of --to-ip-address.
+    /// The same, inside of --to-ip-address.
     #[arg(long, value_name = "CIDRS")]
     to_ip_except: Option<String>,
-    /// `tcp`, `udp`, `icmp`, another name or a number; every protocol when absent.
+    /// `tcp`, `udp`, `icmp`, another name, or a number up to 255; every protocol when absent.
     #[arg(short = 'l', long)]
     protocol: Option<String>,
-    /// Destination port; every port when absent.
+    /// Destination port, with tcp, udp or no protocol; every port when absent.
     #[arg(short = 'P', long)]
     port: Option<u32>,
     /// Destination ports in place of --port, such as 80,443,8000-8100.
@@ -51,7 +53,7 @@ pub(super) struct Fields {
     /// Type of ICMP or ICMPv6; every type when absent.
     #[arg(long, value_name = "NUMBER")]
     icmp_type: Option<Number>,
-    /// Code of that type; every code when absent.
+    /// Code of that type, which is to be given as well; every code when absent.
     #[arg(long, value_name = "NUMBER")]
     icmp_code: Option<Number>,
     /// `allow`, `deny`, or `pass` to the policies of the next tier [default: allow].
@@ -63,7 +65,7 @@ pub(super) struct Fields {
     /// Keep connections that the rule has let in when it is revoked.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     keep_established: Option<bool>,
-    /// What the rule is for.
+    /// What the rule is for, in one line.
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 }

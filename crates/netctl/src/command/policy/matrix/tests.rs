@@ -51,6 +51,25 @@ fn csv_quotes_what_would_break_it() {
 }
 
 #[test]
+fn what_csv_has_no_place_for_is_said_beside_it() {
+    let cut = PolicyMatrix {
+        cut: "44 more groups".into(),
+        ..matrix()
+    };
+    let said = Some("not shown: 44 more groups".to_owned());
+    assert_eq!(aside(Form::Csv, &cut), said);
+    assert_eq!(aside(Form::Csv, &matrix()), None);
+    for (form, text) in [
+        (Form::Table, table(&cut)),
+        (Form::Html, html::page(&cut)),
+        (Form::Json, json(&cut).unwrap()),
+    ] {
+        assert!(text.contains("44 more groups"), "{form:?}: {text}");
+        assert_eq!(aside(form, &cut), None);
+    }
+}
+
+#[test]
 fn the_page_needs_nothing_and_breaks_by_nothing() {
     let page = html::page(&matrix());
     for outside in [

@@ -2,6 +2,7 @@
 
 mod lookups;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use contiv_datapath_abi::policy::{Action, Direction, Query, TCP, Verdict, evaluate};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::RngAlgorithm;
+use proptest::test_runner::{RngAlgorithm, TestRunner};
 
 use crate::strategies::{self, Case, SPINE_V4, SPINE_V6, around, case, leave, mapped};
 use crate::{
@@ -35,20 +36,29 @@ proptest! {
     }
 }
 
-proptest! {
-    #![proptest_config(cases(100))]
-
-    /// The life of a host: tenants' policies change in small and in large steps, and what is in
-    /// force answers right at every moment: before a change is written, when it is written, when
-    /// it is in force, when it is settled. Nothing is left when all have gone.
-    #[test]
-    fn changes_are_whole_at_every_moment(
-        histories in vec(strategies::history(10, 8), 1..4),
-        fates in vec(0..10u8, 30),
-        Case { queries, .. } in case(0, 24),
-        wide in 1..4usize,
-    ) {
-        let mut host = HostTables::within(0, Limits { wide, ..Limits::default() });
+/// The life of a host: tenants' policies change in small and in large steps, and what is in
+/// force answers right at every moment: before a change is written, when it is written, when
+/// it is in force, when it is settled. Nothing is left when all have gone.
+///
+/// A case is a change, of which each life has a dozen: thousands.
+#[test]
+fn changes_are_whole_at_every_moment() {
+    let lives = (
+        vec(strategies::history(10, 8), 1..4),
+        vec(0..10u8, 30),
+        case(0, 24),
+        1..4usize,
+    );
+    let changes = Cell::new(0);
+    let outcome = TestRunner::new(cases(200)).run(&lives, |(histories, fates, case, wide)| {
+        let queries = case.queries;
+        let mut host = HostTables::within(
+            0,
+            Limits {
+                wide,
+                ..Limits::default()
+            },
+        );
         let mut kernel = Rows::default();
         let mut in_force: BTreeMap<u32, (u32, TenantPolicy)> = BTreeMap::new();
         let longest = histories.iter().map(Vec::len).max().unwrap_or(0);
@@ -59,6 +69,7 @@ proptest! {
             (1..).zip(&histories).filter_map(next).collect::<Vec<_>>()
         });
         for ((tenant, policy), fate) in steps.zip(fates.into_iter().cycle()) {
+            changes.set(changes.get() + 1);
             let Build { root, write } = host.prepare(tenant, &policy).unwrap();
             kernel.add(write);
             all_agree(&in_force, &kernel, &queries);
@@ -77,17 +88,32 @@ proptest! {
             kernel.add(settling.write);
             prop_assert_eq!(kernel.len(), before, "what is settled has been written");
             kernel.remove(&settling.delete);
-            prop_assert_eq!(kernel.len() + settling.delete.len(), before, "a row was not there");
+            prop_assert_eq!(
+                kernel.len() + settling.delete.len(),
+                before,
+                "a row was not there"
+            );
             all_agree(&in_force, &kernel, &queries);
         }
         for tenant in in_force.into_keys() {
-            host.settle(tenant);
+            let settling = host.settle(tenant);
+            kernel.add(settling.write);
+            kernel.remove(&settling.delete);
         }
         let tenants: Vec<u32> = host.tenants().collect();
         for tenant in tenants {
             kernel.remove(&host.forget(tenant));
         }
-    }
+        prop_assert_eq!(kernel, Rows::default());
+        Ok(())
+    });
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
+    println!("{} changes", changes.get());
+    assert!(changes.get() > 1_000, "{} are few", changes.get());
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
 
     /// Changing costs rows, never meaning: after any history the tables say what those of the
     /// last policy alone say, and there are as many of them.

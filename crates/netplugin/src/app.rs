@@ -42,7 +42,7 @@ use crate::reconcile::tend;
 use crate::underlay::Underlay;
 
 /// Calls of the engine that still run at the end get this long.
-const DRAIN: Duration = Duration::from_secs(6);
+pub(crate) const DRAIN: Duration = Duration::from_secs(6);
 
 /// An option whose value cannot be used; the process ends with 22.
 #[derive(Debug, thiserror::Error)]
@@ -59,9 +59,14 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the data plane, binds the sockets and starts every task.
+    /// Opens the data plane, binds the sockets and starts every task. The caller holds the
+    /// [`HostLock`](crate::HostLock).
     pub async fn start(config: Config) -> anyhow::Result<App> {
         let bad = |option, reason: String| BadOption { option, reason };
+        // A start that fails must not have taken a token, the kernel or a socket before.
+        let figures = TcpListener::bind(config.metrics_url)
+            .await
+            .with_context(|| format!("--metrics-url: cannot listen at {}", config.metrics_url))?;
         let host_name = config.host_name();
         let masters = masters(&config.netmaster).map_err(|e| bad("--netmaster", e.to_string()))?;
         let access = membership::access(&config, &host_name, &masters).await?;
@@ -169,9 +174,6 @@ impl App {
             .with_graceful_shutdown(stop.clone().cancelled_owned());
         tracker.spawn(async move { serving.await });
 
-        let figures = TcpListener::bind(config.metrics_url)
-            .await
-            .with_context(|| format!("--metrics-url: cannot listen at {}", config.metrics_url))?;
         let page = Router::new().route("/metrics", get(move || async move { metrics.render() }));
         let serving =
             axum::serve(figures, page).with_graceful_shutdown(stop.clone().cancelled_owned());

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use netplugin::{App, Command, Config};
+use netplugin::{App, Command, Config, HostLock};
 use tracing_subscriber::EnvFilter;
 
 /// For options that make no sense, as in the original (`EINVAL`).
@@ -19,17 +19,22 @@ fn main() -> ExitCode {
         }
     };
     log(&config);
-    let done = match config.command {
-        Some(Command::Cleanup) => netplugin::cleanup(&config),
-        None => run(config),
-    };
-    match done {
+    match act(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
             let bad = error.downcast_ref::<netplugin::BadOption>().is_some();
             ExitCode::from(if bad { BAD_OPTIONS } else { 1 })
         }
+    }
+}
+
+/// Has this host to itself all the while: before the first look at the kernel, after the last task.
+fn act(config: Config) -> anyhow::Result<()> {
+    let _alone = HostLock::take(&config)?;
+    match config.command {
+        Some(Command::Cleanup) => netplugin::cleanup(&config),
+        None => run(config),
     }
 }
 

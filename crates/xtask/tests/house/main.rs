@@ -4,6 +4,7 @@
 mod arrows;
 mod files;
 mod links;
+mod uninstalling;
 mod units;
 mod words;
 

@@ -69,25 +69,8 @@ fn systemd_accepts_the_units() {
 #[test]
 fn uninstalling_removes_what_installing_brought() {
     let dir = scratch("install");
-    let (programs, image) = (dir.join("programs"), dir.join("image"));
-    std::fs::create_dir_all(&programs).unwrap();
-    std::fs::create_dir_all(&image).unwrap();
-    for name in ["netmaster", "netplugin", "netctl"] {
-        std::fs::copy("/bin/true", programs.join(name)).unwrap();
-    }
-    let script = |name: &str| {
-        let output = Command::new(root().join("packaging").join(name))
-            .env("DESTDIR", &image)
-            .env("PROGRAMS", &programs)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    };
-    script("install.sh");
+    let image = dir.join("image");
+    script("install.sh", None, &dir).unwrap();
     let installed = tree(&image);
     for name in [
         "netmaster",
@@ -101,9 +84,53 @@ fn uninstalling_removes_what_installing_brought() {
             "{name}: {installed:?}"
         );
     }
-    script("uninstall.sh");
+    script("uninstall.sh", None, &dir).unwrap();
     assert_eq!(tree(&image), BTreeSet::new());
     std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_host_gets_no_master_and_stays_what_it_is() {
+    let dir = scratch("host");
+    let masters = |dir: &Path| {
+        let files = tree(&dir.join("image"));
+        let of = |path: &&PathBuf| path.to_string_lossy().contains("/netmaster");
+        (files.len(), files.iter().filter(of).count())
+    };
+    script("install.sh", Some("host"), &dir).unwrap();
+    assert_eq!(masters(&dir), (3, 0));
+    // An upgrade says no role.
+    script("install.sh", None, &dir).unwrap();
+    assert_eq!(masters(&dir), (3, 0));
+    script("install.sh", Some("all"), &dir).unwrap();
+    assert_eq!(masters(&dir), (5, 2));
+    // Its store may be the only one.
+    let refused = script("install.sh", Some("host"), &dir).unwrap_err();
+    assert!(refused.contains("netmaster is installed here"), "{refused}");
+    let refused = script("install.sh", Some("router"), &dir).unwrap_err();
+    assert!(refused.contains("ROLE=router"), "{refused}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// Runs a script on the image of a machine below `dir`, or returns why it refuses.
+fn script(name: &str, role: Option<&str>, dir: &Path) -> Result<(), String> {
+    let (programs, image) = (dir.join("programs"), dir.join("image"));
+    std::fs::create_dir_all(&programs).unwrap();
+    std::fs::create_dir_all(&image).unwrap();
+    for name in ["netmaster", "netplugin", "netctl"] {
+        std::fs::copy("/bin/true", programs.join(name)).unwrap();
+    }
+    let output = Command::new(root().join("packaging").join(name))
+        .env("DESTDIR", &image)
+        .env("PROGRAMS", &programs)
+        .env_remove("ROLE")
+        .envs(role.map(|role| ("ROLE", role)))
+        .output()
+        .unwrap();
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 fn scratch(name: &str) -> PathBuf {

@@ -268,6 +268,59 @@ mod tests {
     }
 
     #[test]
+    fn the_store_is_named_before_a_command_or_after_it() {
+        let tls = "--store-ca=/ca --store-cert=/c --store-key=/k";
+        let user = "--store-user=u --store-password-file=/p";
+        for line in [
+            "--store=etcd://a:1 snapshot restore f".to_owned(),
+            "snapshot restore f --force --store etcd://a:1".to_owned(),
+            format!("snapshot save f --cluster-store etcds://a:1 {tls} {user}"),
+            format!("migrate --from redb:f --to etcds://a:1 --abort {tls} {user}"),
+            format!("{tls} migrate --from redb:f --to etcds://a:1 --force {user}"),
+        ] {
+            let words: Vec<&str> = line.split(' ').collect();
+            let store = parse(&words).map(|config| config.store);
+            let store = store.unwrap_or_else(|error| panic!("{line}: {error}"));
+            let StoreOptions { store, credentials } = store;
+            assert_eq!(store.is_some(), !line.contains("migrate"), "{line}");
+            let wanted = line.contains(tls);
+            assert_eq!(credentials.store_ca.is_some(), wanted, "{line}");
+            assert_eq!(credentials.store_key.is_some(), wanted, "{line}");
+            assert_eq!(credentials.store_user.is_some(), wanted, "{line}");
+        }
+        let half = ["snapshot", "save", "f", "--store-cert=/c"];
+        let refused = parse(&half).unwrap_err().to_string();
+        assert!(refused.contains("--store-key"), "{refused}");
+    }
+
+    #[test]
+    fn commands_are_understood_as_operators_read_them() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        // Every other piece is code, in a line or in a block of lines.
+        let code = text.split('`').skip(1).step_by(2);
+        let lines = code.flat_map(|piece| match piece.starts_with('\n') {
+            true => piece.lines().map(str::to_owned).collect(),
+            false => vec![piece.replace('\n', " ")],
+        });
+        let mut seen = 0;
+        for line in lines {
+            let line = line.split(" #").next().unwrap();
+            let words = line.split_whitespace();
+            let words: Vec<&str> = words.skip_while(|word| word.ends_with('#')).collect();
+            // What begins with a flag tells of the flag.
+            if let ["netmaster", command, ..] = words[..]
+                && !command.starts_with('-')
+            {
+                let parsed = parse(&words[1..]);
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+                seen += 1;
+            }
+        }
+        assert!(seen > 5, "{seen} commands are in {path}");
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused_with_a_reason() {
         for (line, reason) in [
             ("--listen-url=http://0.0.0.0:9999", "https://"),

@@ -72,16 +72,26 @@ pub async fn run(config: &Config, command: &SnapshotCommand) -> anyhow::Result<(
     Ok(())
 }
 
-/// The snapshot of the store that the options name: of the running netmaster when the store
-/// is embedded, which nobody else can open.
+/// The snapshot of the store that the options name. That of the netmaster that runs on this machine
+/// when its store is embedded, which nobody else can open, and when no store is named and there is
+/// none at the usual place, or one that has moved: what the settings of the unit say, no shell knows.
 async fn save(config: &Config) -> anyhow::Result<String> {
     let place = config.store.place(&config.data_dir).map_err(storage::bad)?;
-    let contents = match contents(place).await {
+    let contents = match contents(place.clone()).await {
         Err(contiv_store::Error::Locked { .. }) => return crate::token::snapshot(config).await,
         contents => contents?,
     };
-    ensure!(contents.schema > 0, "there is no store to save");
-    write(&contents)
+    let why = match &contents.moved {
+        Some(to) => format!("{place} has moved to {to}; name that one by --store {to}"),
+        None if contents.schema == 0 => {
+            format!("{place}: there is no store to save; name another one by --store")
+        }
+        None => return write(&contents),
+    };
+    match config.store.store {
+        None => crate::token::snapshot(config).await.context(why),
+        Some(_) => bail!(why),
+    }
 }
 
 /// All that a store holds.

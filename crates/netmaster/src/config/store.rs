@@ -21,7 +21,8 @@ pub struct StoreOptions {
         long,
         visible_alias = "cluster-store",
         env = "CONTIV_NETMASTER_STORE",
-        value_name = "STORE"
+        value_name = "STORE",
+        global = true
     )]
     pub store: Option<String>,
 
@@ -34,7 +35,12 @@ pub struct StoreOptions {
 pub struct StoreCredentials {
     /// Certificate of the authority that signed those of etcd's members [default: with
     /// etcds://, it has to be given]
-    #[arg(long, env = "CONTIV_NETMASTER_STORE_CA", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "CONTIV_NETMASTER_STORE_CA",
+        value_name = "FILE",
+        global = true
+    )]
     pub store_ca: Option<PathBuf>,
 
     /// Certificate that etcd knows this master by
@@ -42,7 +48,8 @@ pub struct StoreCredentials {
         long,
         env = "CONTIV_NETMASTER_STORE_CERT",
         value_name = "FILE",
-        requires = "store_key"
+        requires = "store_key",
+        global = true
     )]
     pub store_cert: Option<PathBuf>,
 
@@ -51,13 +58,19 @@ pub struct StoreCredentials {
         long,
         env = "CONTIV_NETMASTER_STORE_KEY",
         value_name = "FILE",
-        requires = "store_cert"
+        requires = "store_cert",
+        global = true
     )]
     pub store_key: Option<PathBuf>,
 
     /// User of etcd; the password is in --store-password-file or in
     /// CONTIV_NETMASTER_STORE_PASSWORD
-    #[arg(long, env = "CONTIV_NETMASTER_STORE_USER", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "CONTIV_NETMASTER_STORE_USER",
+        value_name = "NAME",
+        global = true
+    )]
     pub store_user: Option<String>,
 
     /// File with the password of --store-user
@@ -65,7 +78,8 @@ pub struct StoreCredentials {
         long,
         env = "CONTIV_NETMASTER_STORE_PASSWORD_FILE",
         value_name = "FILE",
-        requires = "store_user"
+        requires = "store_user",
+        global = true
     )]
     pub store_password_file: Option<PathBuf>,
 }

@@ -1,3 +1,4 @@
+use clap::Parser;
 use contiv_store::{Error as StoreError, MemoryStore, Store};
 
 use super::*;
@@ -125,4 +126,31 @@ fn a_store_that_has_moved_is_opened_by_nobody() {
     );
     RedbStore::set_moved(&path, SCHEMA, None).unwrap();
     RedbStore::open(&path, SCHEMA).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_store_that_has_moved_is_not_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("netmaster.redb");
+    let usual = ["--data-dir", dir.path().to_str().unwrap()];
+    let named = format!("--store=redb:{}", path.display());
+    // Nobody serves there.
+    let line = ["netmaster", "--listen-url=127.0.0.1:1"];
+    let saved = async |words: &[&str]| {
+        let config = Config::try_parse_from([&line, words].concat()).unwrap();
+        save(&config).await.map_err(|error| format!("{error:#}"))
+    };
+    let refused = saved(&usual).await.unwrap_err();
+    assert!(refused.contains("there is no store"), "{refused}");
+    assert!(refused.contains("no master answered"), "{refused}");
+
+    drop(RedbStore::open(&path, SCHEMA).unwrap());
+    saved(&usual).await.unwrap();
+    RedbStore::set_moved(&path, SCHEMA, Some("etcd://a:1")).unwrap();
+    let refused = saved(&usual).await.unwrap_err();
+    assert!(refused.contains("--store etcd://a:1"), "{refused}");
+    assert!(refused.contains("no master answered"), "{refused}");
+    let refused = saved(&[named.as_str()]).await.unwrap_err();
+    assert!(refused.contains("--store etcd://a:1"), "{refused}");
+    assert!(!refused.contains("no master answered"), "{refused}");
 }

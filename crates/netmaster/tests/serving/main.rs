@@ -8,6 +8,7 @@ mod full_disk;
 mod hosts;
 mod life_cycle;
 mod master;
+mod moves;
 mod preconditions;
 mod reach;
 mod restart;

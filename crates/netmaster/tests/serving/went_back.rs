@@ -28,7 +28,7 @@ fn wish(ipv4: Option<Ipv4Addr>) -> EndpointRequest {
     }
 }
 
-async fn endpoint(host: &HostClient, id: &str) -> Ipv4Addr {
+pub(crate) async fn endpoint(host: &HostClient, id: &str) -> Ipv4Addr {
     let granted = host.put_endpoint(id, &wish(None)).await;
     granted.unwrap().endpoint.ipv4
 }
@@ -44,7 +44,7 @@ async fn say(master: &Master, host: &HostClient, ids: &[&str]) {
     host.report(&status).await.unwrap();
 }
 
-fn revision(master: &Master) -> Revision {
+pub(crate) fn revision(master: &Master) -> Revision {
     let health = master.get("/healthz").body;
     health["revision"].as_str().unwrap().parse().unwrap()
 }
@@ -97,31 +97,35 @@ impl Story {
         master
     }
 
-    /// No address is given until both hosts have spoken, and then none of theirs.
     async fn ends_well(&self, master: &Master) {
         assert!(revision(master).epoch > self.told.epoch);
-        let (a, b) = (master.host("a").await, master.host("b").await);
-        let refused = a.put_endpoint("e3", &wish(None)).await.unwrap_err();
-        let why = refused.to_string();
-        assert!(why.contains("before these hosts have said"), "{why}");
-        b.put_endpoint("e2", &wish(Some(self.given[1])))
-            .await
-            .unwrap();
-        say(master, &a, &["e1"]).await;
-        say(master, &b, &["e2"]).await;
-        let wait = async {
-            loop {
-                match a.put_endpoint("e3", &wish(None)).await {
-                    Ok(granted) => return granted.endpoint.ipv4,
-                    Err(Error::Refused { .. }) => sleep(Duration::from_millis(50)).await,
-                    Err(error) => panic!("{error}"),
-                }
-            }
-        };
-        let third = timeout(PATIENCE, wait).await.unwrap();
-        let all = BTreeSet::from([self.given[0], self.given[1], third]);
-        assert_eq!(all.len(), 3, "an address was given twice: {all:?}");
+        gives_nothing_twice(master, self.given).await;
     }
+}
+
+/// No address is given until both hosts have spoken, and then none of theirs. Answers the one of
+/// `e3`, of host `a`.
+pub(crate) async fn gives_nothing_twice(master: &Master, given: [Ipv4Addr; 2]) -> Ipv4Addr {
+    let (a, b) = (master.host("a").await, master.host("b").await);
+    let refused = a.put_endpoint("e3", &wish(None)).await.unwrap_err();
+    let why = refused.to_string();
+    assert!(why.contains("before these hosts have said"), "{why}");
+    b.put_endpoint("e2", &wish(Some(given[1]))).await.unwrap();
+    say(master, &a, &["e1"]).await;
+    say(master, &b, &["e2"]).await;
+    let wait = async {
+        loop {
+            match a.put_endpoint("e3", &wish(None)).await {
+                Ok(granted) => return granted.endpoint.ipv4,
+                Err(Error::Refused { .. }) => sleep(Duration::from_millis(50)).await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    let third = timeout(PATIENCE, wait).await.unwrap();
+    let all = BTreeSet::from([given[0], given[1], third]);
+    assert_eq!(all.len(), 3, "an address was given twice: {all:?}");
+    third
 }
 
 #[tokio::test(flavor = "multi_thread")]

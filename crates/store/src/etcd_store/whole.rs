@@ -63,7 +63,7 @@ impl EtcdStore {
     }
 
     /// Puts what is `wanted`, of today's schema, in the place of what there is, and begins an epoch
-    /// after theirs and after the one there.
+    /// after theirs and after the one there. A place that had moved is open again.
     pub async fn replace(place: EtcdPlace, schema: Schema, wanted: &Contents) -> Result<(), Error> {
         let (keys, members) = (Keys::new(&place.prefix), Members::new(place));
         loop {
@@ -82,7 +82,12 @@ impl EtcdStore {
                 continue;
             }
             let epoch = epoch_after(meta.epoch.max(wanted.revision.epoch));
-            let meta = Meta { cluster, ..meta };
+            // What has moved away is here again.
+            let meta = Meta {
+                cluster,
+                moved: None,
+                ..meta
+            };
             let before = contents::whole(&members, &keys).await?;
             let after: BTreeMap<_, _> = wanted.entries.clone();
             let becomes = (schema.version(), epoch);

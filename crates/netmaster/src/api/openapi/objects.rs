@@ -13,7 +13,10 @@ use crate::api::kind::Kind;
 
 /// The refusals that a change may meet, with their reasons.
 pub(super) const REFUSALS: [(&str, &str); 6] = [
-    ("400", "The request cannot be read, or has a field that there is not."),
+    (
+        "400",
+        "The request cannot be read, or has a field that there is not.",
+    ),
     ("404", "There is no such object."),
     ("409", "It stands against what exists."),
     ("412", "The object is not the one that was seen."),

@@ -54,6 +54,20 @@ impl Answer {
         Err(refusal(master, status, &body))
     }
 
+    /// Why a master that answers 503 does not serve, in its own words.
+    pub(crate) async fn why_not(self) -> String {
+        let status = self.response.status();
+        let refused = match self.body().await {
+            Ok((master, body)) => refusal(master, status, &body),
+            Err(lost) => lost,
+        };
+        match refused {
+            Error::Refused { error, .. } => error.error,
+            Error::NotJson { first_line, .. } => format!("{status}, and no JSON: {first_line}"),
+            _ => format!("{status}, and its reason got lost"),
+        }
+    }
+
     pub(crate) async fn body(self) -> Result<(String, Bytes), Error> {
         let Answer {
             master,

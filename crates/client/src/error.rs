@@ -33,6 +33,10 @@ pub enum Error {
     #[error("no master answered: {}", Attempts(.tried))]
     Unreachable { tried: Vec<Attempt> },
 
+    /// Nobody could serve now: at least one master said so, and the others did no better.
+    #[error("no master can serve this now: {}", Attempts(.tried))]
+    Unavailable { tried: Vec<Attempt> },
+
     /// A master understood the request and refused it.
     #[error("{}{}", .error.error, remedy(.master, &.error.error))]
     Refused {
@@ -85,6 +89,7 @@ impl Error {
     pub fn status(&self) -> Option<u16> {
         match self {
             Error::Refused { status, .. } | Error::NotJson { status, .. } => Some(*status),
+            Error::Unavailable { .. } => Some(503),
             _ => None,
         }
     }

@@ -58,6 +58,12 @@ impl HostClient {
         self.lines(&format!("{}/questions", self.base)).await
     }
 
+    /// Waits until a call of this client, or of another one made of it by [`Client::each`], was
+    /// in vain at this master, and so is one more: whoever listens to it may listen for ever.
+    pub async fn until_silent(&self, master: &str) {
+        self.client.until_silent(master).await;
+    }
+
     /// Reports how far the host has come, when its status is as it was.
     pub async fn report_progress(&self, progress: &Progress) -> Result<Reported, Error> {
         self.client

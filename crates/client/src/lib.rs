@@ -19,7 +19,9 @@ mod host;
 mod identity;
 mod object;
 mod path;
+mod silence;
 mod stream;
+mod timeouts;
 mod told;
 mod transport;
 
@@ -34,5 +36,6 @@ pub use fabric::{AddressEntry, EndpointEntry, HostEntry, Version};
 pub use host::HostClient;
 pub use object::{EntityTag, Expect, Object};
 pub use stream::MessageStream;
+pub use timeouts::Timeouts;
 pub use told::{EventFilter, EventStream};
-pub use transport::{Client, Timeouts};
+pub use transport::Client;

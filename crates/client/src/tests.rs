@@ -1,6 +1,7 @@
 //! The client against small masters, well-behaved and not.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,7 +12,7 @@ use axum::response::{Html, IntoResponse};
 use axum::routing::{any, delete, get, put};
 use contiv_model::agent::{Revision, StreamMessage};
 use contiv_model::object::{Keyed, Network, Tenant};
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -143,13 +144,45 @@ async fn a_silent_master_costs_its_share_of_the_deadline_only() {
 }
 
 #[tokio::test]
+async fn a_master_counts_as_silent_when_it_does_not_even_say_who_it_is() {
+    // One answers no call but says who it is, as if its store were slow; the other says nothing.
+    let slow = Router::new()
+        .route("/version", get(|| async { axum::Json(json!({})) }))
+        .route("/info", get(std::future::pending::<StatusCode>));
+    let slow = master(slow).await;
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dead = dead.local_addr().unwrap();
+    let client = client(&[dead, slow]);
+    let host = client.host("h").unwrap();
+    let (dead, slow) = (format!("http://{dead}"), format!("http://{slow}"));
+    let mut dead = pin!(host.until_silent(&dead));
+    let mut slow = pin!(host.until_silent(&slow));
+    // Both are watched before the call.
+    assert!((&mut dead).now_or_never().is_none() && (&mut slow).now_or_never().is_none());
+    client.info().await.unwrap_err();
+    tokio::select! {
+        () = dead => {}
+        () = slow => panic!("it says who it is"),
+        () = tokio::time::sleep(Duration::from_secs(5)) => panic!("none is silent"),
+    }
+}
+
+#[tokio::test]
 async fn a_master_that_cannot_serve_gives_way_to_one_that_can() {
     let full = || async { refusal(StatusCode::SERVICE_UNAVAILABLE, "", "the disk is full") };
     let full = master(Router::new().route("/version", get(full))).await;
     let up = master(Router::new().route("/version", get(|| async { axum::Json(json!({})) }))).await;
     client(&[full, up]).version().await.unwrap();
-    let error = client(&[full, nobody().await]).version().await.unwrap_err();
-    assert_eq!(error.to_string(), "the disk is full");
+    let cut = || async { (StatusCode::SERVICE_UNAVAILABLE, "overloaded\n") };
+    let cut = master(Router::new().route("/version", get(cut))).await;
+    let gone = nobody().await;
+    let error = client(&[full, gone, cut]).version().await.unwrap_err();
+    let text = error.to_string();
+    let begin =
+        format!("no master can serve this now: http://{full} (the disk is full); http://{gone} (");
+    let end = format!("; http://{cut} (503 Service Unavailable, and no JSON: overloaded)");
+    assert!(text.starts_with(&begin) && text.ends_with(&end), "{text}");
+    assert_eq!(error.status(), Some(503));
     assert!(error.is_transient());
 }
 

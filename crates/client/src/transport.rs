@@ -24,6 +24,8 @@ use crate::address::{MasterAddress, masters};
 use crate::answer::Answer;
 use crate::dial::{Connector, Dial};
 use crate::error::{Attempt, Error, root_cause, too_slow};
+use crate::silence::Missed;
+use crate::timeouts::Timeouts;
 
 type Http<C> = hyper_util::client::legacy::Client<C, Full<Bytes>>;
 
@@ -43,17 +45,6 @@ impl Connections {
     }
 }
 
-/// How long a caller is ready to wait.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// For a connection to one master.
-    pub connect: Duration,
-    /// For a whole call, whatever number of masters it tries.
-    pub call: Duration,
-    /// For the next line of a stream; masters send one at least every ten seconds.
-    pub stream_idle: Duration,
-}
-
 /// A client of one netmaster, or of several that serve the same store.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -68,6 +59,7 @@ struct Shared {
     /// Seconds by which the oldest answer was old.
     age: AtomicU64,
     timeouts: Timeouts,
+    missed: Missed,
     /// `Bearer …`, for masters that are known by their certificate.
     authorization: Option<HeaderValue>,
     http: Connections,
@@ -81,16 +73,6 @@ impl Shared {
         let age = headers.get(STATE_AGE).and_then(|age| age.to_str().ok());
         if let Some(age) = age.and_then(|age| age.parse().ok()) {
             self.age.fetch_max(age, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Timeouts {
-            connect: Duration::from_secs(2),
-            call: Duration::from_secs(10),
-            stream_idle: Duration::from_secs(30),
         }
     }
 }
@@ -148,6 +130,7 @@ impl Client {
             preferred: AtomicUsize::new(0),
             age: AtomicU64::new(0),
             timeouts,
+            missed: Missed::default(),
             authorization: access.authorization()?,
             http,
         };
@@ -170,11 +153,16 @@ impl Client {
                 preferred: AtomicUsize::new(0),
                 age: AtomicU64::new(0),
                 timeouts: self.shared.timeouts,
+                missed: self.shared.missed.clone(),
                 authorization: self.shared.authorization.clone(),
                 http: self.shared.http.clone(),
             }),
         };
         self.shared.masters.iter().map(of).collect()
+    }
+
+    pub(crate) fn missed(&self) -> &Missed {
+        &self.shared.missed
     }
 
     /// How old the oldest answer so far was: none when all of them were of the present.
@@ -243,8 +231,8 @@ impl Client {
     /// 1. Begin with the master that answered last; each of those left may use
     ///    an equal share of what is left of the deadline.
     /// 2. A kept connection that turns out to be closed is replaced once.
-    /// 3. A master that answers 503 cannot serve now: the next one is asked, and
-    ///    that answer stands only if nobody gives a better one.
+    /// 3. A master that answers 503 cannot serve now: the next one is asked. If
+    ///    nobody serves, the error has the words of each.
     /// 4. Every call of the API may be repeated, so a lost answer is no obstacle.
     pub(crate) async fn call_if(
         &self,
@@ -261,12 +249,13 @@ impl Client {
         } = &*self.shared;
         let deadline = Instant::now() + timeouts.call;
         let first = preferred.load(Ordering::Relaxed);
-        let (mut tried, mut unavailable, mut repeated) = (Vec::new(), None, false);
+        let (mut tried, mut unavailable, mut repeated) = (Vec::new(), false, false);
         for step in 0..masters.len() {
             let index = (first + step) % masters.len();
             let master = &masters[index];
             let left = deadline.saturating_duration_since(Instant::now());
             let share = left / u32::try_from(masters.len() - step).unwrap_or(u32::MAX);
+            let by = Instant::now() + share;
             let mut request = request(&method, master, path, &body)?;
             let headers = request.headers_mut();
             if let Some((name, value)) = &condition {
@@ -277,12 +266,12 @@ impl Client {
             {
                 headers.insert(AUTHORIZATION, authorization.clone());
             }
-            match self.send(request, share).await {
+            let why = match self.send(request, share).await {
                 Ok((response, again)) => {
                     repeated |= again;
                     let status = response.status();
                     self.shared.note_age(response.headers());
-                    let answer = Answer {
+                    let mut answer = Answer {
                         master: master.to_string(),
                         response,
                         repeated,
@@ -293,19 +282,23 @@ impl Client {
                         return Ok(answer);
                     }
                     // Its store may have done it, and not have said so.
-                    repeated = true;
-                    unavailable = Some(answer);
+                    (repeated, unavailable) = (true, true);
+                    answer.deadline = by;
+                    answer.why_not().await
                 }
                 Err(failure) => {
                     repeated |= failure.maybe_done;
-                    tried.push(Attempt {
-                        master: master.to_string(),
-                        why: failure.why,
-                    });
+                    self.shared.missed.note(&master.to_string());
+                    failure.why
                 }
-            }
+            };
+            let master = master.to_string();
+            tried.push(Attempt { master, why });
         }
-        unavailable.ok_or(Error::Unreachable { tried })
+        Err(match unavailable {
+            true => Error::Unavailable { tried },
+            false => Error::Unreachable { tried },
+        })
     }
 
     /// The answer of one master, and whether an earlier try at it got lost.

@@ -98,6 +98,7 @@ fn client_exit(error: &contiv_client::Error) -> Exit {
         Error::BadToken | Error::Identity(_) => Exit::Usage,
         Error::Unreachable { .. } | Error::StreamEnded { .. } => Exit::Request,
         Error::Refused { .. } | Error::NotJson { .. } => Exit::Invalid,
+        Error::Unavailable { .. } => Exit::Invalid,
         Error::Unexpected { .. } | Error::Unwritable { .. } => Exit::Invalid,
     }
 }

@@ -24,7 +24,8 @@ use crate::upstream::{Introduction, Listener, Relay, Reporter};
 pub const MASTER_CALL: Timeouts = Timeouts {
     connect: Duration::from_secs(1),
     call: Duration::from_secs(4),
-    stream_idle: Duration::from_secs(25),
+    // Masters give a sign of life every 5 s: one may be late, and one be lost.
+    stream_idle: Duration::from_secs(11),
 };
 
 /// What an agent stands on.

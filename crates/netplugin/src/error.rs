@@ -13,6 +13,13 @@ pub enum Error {
     #[error(transparent)]
     Master(#[from] contiv_client::Error),
 
+    /// Nothing is known on this host, since no master has told it anything.
+    #[error(
+        "no master has told this host anything since netplugin started; asking {masters}: see \
+         that one of them runs and that this host reaches it"
+    )]
+    Untold { masters: String },
+
     /// No answer within the time that the engine is kept waiting.
     #[error("no result within {} s; asked {masters}", .after.as_secs())]
     TooSlow { after: Duration, masters: String },

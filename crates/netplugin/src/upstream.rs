@@ -8,6 +8,7 @@ mod status;
 pub use relay::Relay;
 pub use status::Reporter;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,11 +82,23 @@ impl Listener {
             Err(error) => return error.into(),
         };
         let master = stream.master().to_owned();
+        let ended = |reason: &str| {
+            Error::Master(ClientError::StreamEnded {
+                master: master.clone(),
+                reason: reason.into(),
+            })
+        };
+        let mut silent = pin!(self.host.until_silent(&master));
         let mut told = false;
-        while let Some(message) = stream.next().await {
+        loop {
+            let message = tokio::select! {
+                message = stream.next() => message,
+                () = &mut silent => return ended("the master answers no calls"),
+            };
             let mut message = match message {
-                Ok(message) => message,
-                Err(error) => return error.into(),
+                Some(Ok(message)) => message,
+                Some(Err(error)) => return error.into(),
+                None => return ended("it ended"),
             };
             let unknown = message.forget_unknown();
             if unknown > 0 && !std::mem::replace(&mut told, true) {
@@ -102,10 +115,6 @@ impl Listener {
                 tracing::info!(master, revision = %self.replica.heard(), "listening to a master");
             }
         }
-        Error::Master(ClientError::StreamEnded {
-            master,
-            reason: "it ended".into(),
-        })
     }
 }
 

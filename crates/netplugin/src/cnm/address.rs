@@ -43,7 +43,7 @@ impl Driver {
             Place::Subnet(subnet) => {
                 let known = self.replica.read().network_with_subnet(subnet).cloned();
                 let Some(network) = known else {
-                    return before_the_network(subnet, wish, gateway);
+                    return self.before_the_network(subnet, wish, gateway);
                 };
                 let tenant = DEFAULT_TENANT.to_owned();
                 let pool = PoolRef {
@@ -116,6 +116,33 @@ impl Driver {
         }
         Ok(Nothing {})
     }
+
+    /// The engine asks for gateway and auxiliary addresses before it names the network:
+    /// CreateNetwork will bring them along, so they are only told here.
+    fn before_the_network(
+        &self,
+        subnet: IpNet,
+        wish: Option<IpAddr>,
+        gateway: bool,
+    ) -> Result<Address, Error> {
+        let address = match wish {
+            Some(wish) if subnet.contains(&wish) => wish,
+            Some(wish) => {
+                return Err(Error::Refused(format!(
+                    "{wish} is not an address of {subnet}"
+                )));
+            }
+            None if gateway => first_address(subnet),
+            None => {
+                return Err(self.unless_untold(format!(
+                    "no Contiv network of tenant default has subnet {subnet}"
+                )));
+            }
+        };
+        Ok(Address {
+            address: format!("{address}/{}", subnet.prefix_len()),
+        })
+    }
 }
 
 /// What the engine shows as gateway. A network without one answers its own network
@@ -147,32 +174,6 @@ fn gateway_address(network: &NetworkView, ipv6: bool) -> Option<IpAddr> {
         false => network.gateway.map(Into::into),
         true => network.ipv6_gateway.map(Into::into),
     }
-}
-
-/// The engine asks for gateway and auxiliary addresses before it names the network:
-/// CreateNetwork will bring them along, so they are only told here.
-fn before_the_network(
-    subnet: IpNet,
-    wish: Option<IpAddr>,
-    gateway: bool,
-) -> Result<Address, Error> {
-    let address = match wish {
-        Some(wish) if subnet.contains(&wish) => wish,
-        Some(wish) => {
-            return Err(Error::Refused(format!(
-                "{wish} is not an address of {subnet}"
-            )));
-        }
-        None if gateway => first_address(subnet),
-        None => {
-            return Err(Error::Refused(format!(
-                "no Contiv network of tenant default has subnet {subnet}"
-            )));
-        }
-    };
-    Ok(Address {
-        address: format!("{address}/{}", subnet.prefix_len()),
-    })
 }
 
 /// The gateway that Docker's users expect when they name none.

@@ -127,7 +127,7 @@ impl Driver {
         if let Some(tag) = option("contiv-tag") {
             let found = self.find(|mirror| mirror.tagged(tag)).await;
             return found.map(Some).ok_or_else(|| {
-                Error::Refused(format!(
+                self.unless_untold(format!(
                     "no group and no network has the tag {tag:?}; see `netctl group inspect` for \
                      tags"
                 ))
@@ -142,7 +142,7 @@ impl Driver {
                 let found = self
                     .find(|m| m.group(&tenant_name, group).map(|g| g.network.clone()))
                     .await;
-                found.ok_or_else(|| unknown("group", group, &tenant_name))?
+                found.ok_or_else(|| self.unknown("group", group, &tenant_name))?
             }
             (None, None) if tenant.is_some() => {
                 return Err(Error::Refused(format!(
@@ -157,12 +157,23 @@ impl Driver {
             group,
         }))
     }
-}
 
-/// The reason for names that nobody knows.
-pub(super) fn unknown(what: &str, name: &str, tenant: &str) -> Error {
-    Error::Refused(format!(
-        "this host knows no {what} {name:?} of tenant {tenant:?}; \
-         create it with netctl, or wait for the master to answer"
-    ))
+    /// The reason for names that this host has not heard of.
+    pub(super) fn unknown(&self, what: &str, name: &str, tenant: &str) -> Error {
+        self.unless_untold(format!(
+            "this host knows no {what} {name:?} of tenant {tenant:?}; \
+             create it with netctl, or wait for the master to answer"
+        ))
+    }
+
+    /// The reason why something is not in the mirror, for a host that has heard from a master:
+    /// one that has not knows nothing, and says whom it asks.
+    pub(super) fn unless_untold(&self, reason: String) -> Error {
+        if self.replica.read().is_complete() {
+            return Error::Refused(reason);
+        }
+        Error::Untold {
+            masters: self.masters.clone(),
+        }
+    }
 }

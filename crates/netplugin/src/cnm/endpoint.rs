@@ -129,8 +129,9 @@ impl Driver {
             None => self.find(|mirror| mirror.endpoint(id).cloned()).await,
         };
         let endpoint = found.filter(|e| e.host == self.host_name && !self.departures.contains(id));
-        let endpoint = endpoint
-            .ok_or_else(|| Error::Refused(format!("endpoint {id} is not known to the masters")))?;
+        let endpoint = endpoint.ok_or_else(|| {
+            self.unless_untold(format!("endpoint {id} is not known to the masters"))
+        })?;
         self.enter_sandbox(&request.sandbox_key, &endpoint)?;
         let granted = self.memory().grants.get(id).copied();
         self.replica

@@ -15,7 +15,6 @@ use contiv_model::agent::{Asker, NetworkView, PoolRef};
 use ipnet::IpNet;
 
 use super::Driver;
-use super::driver::unknown;
 use super::pool_id::{Place, PoolId};
 use super::wire::{ADDRESS_TYPE, Pool, RequestPool};
 use super::{MANAGERS, Scope};
@@ -107,7 +106,8 @@ impl Driver {
     /// The network of a pool, if containers may be attached to it.
     pub(super) async fn usable_network(&self, pool: &PoolRef) -> Result<NetworkView, Error> {
         let network = self.find(|mirror| mirror.network_of(pool).cloned()).await;
-        let network = network.ok_or_else(|| unknown("network", &pool.network, &pool.tenant))?;
+        let network =
+            network.ok_or_else(|| self.unknown("network", &pool.network, &pool.tenant))?;
         if network.infra {
             return Err(Error::Refused(format!(
                 "network {} is for the hosts themselves (infra), not for containers",
@@ -116,7 +116,7 @@ impl Driver {
         }
         if let Some(name) = &pool.group {
             let group = self.find(|m| m.group(&pool.tenant, name).cloned()).await;
-            let group = group.ok_or_else(|| unknown("group", name, &pool.tenant))?;
+            let group = group.ok_or_else(|| self.unknown("group", name, &pool.tenant))?;
             if group.network != pool.network {
                 return Err(Error::Refused(format!(
                     "group {name} belongs to network {}, not {}",

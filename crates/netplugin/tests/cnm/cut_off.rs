@@ -64,6 +64,38 @@ fn a_container_starts_anew_on_its_address_and_masters_hear_of_it_later() {
 }
 
 #[test]
+fn an_agent_that_has_heard_nothing_says_whom_it_asks() {
+    let mut rig = Rig::new();
+    let pool = rig.docker_network("dn", json!({"network": "net"}));
+    let address = rig.address(&pool);
+    rig.endpoint("dn", "e1", &address);
+    rig.kill_master();
+    drop(rig.launch_agent());
+    let why = "no master has told this host anything since netplugin started; asking \
+        http://127.0.0.1:9999";
+    for options in [
+        json!({"network": "net"}),
+        json!({"group": "web"}),
+        json!({"contiv-tag": "t"}),
+    ] {
+        let ask = json!({"Pool": "10.1.2.0/24", "Options": options});
+        rig.refused("IpamDriver.RequestPool", ask, why);
+    }
+    for pool in [&*pool, "10.1.2.0/24"] {
+        let ask = json!({"PoolID": pool, "Address": "", "Options": null});
+        rig.refused("IpamDriver.RequestAddress", ask, why);
+    }
+    let join = json!({"NetworkID": "dn", "EndpointID": "e1", "SandboxKey": "/netns/1"});
+    rig.refused("NetworkDriver.Join", join.clone(), why);
+    rig.start_master();
+    let joined = || match rig.send("POST", "NetworkDriver.Join", &join.to_string()) {
+        (200, _) => Ok(()),
+        (_, text) => Err(text),
+    };
+    wait_for(LIMIT, "the endpoint to be known again", joined).unwrap();
+}
+
+#[test]
 fn an_agent_that_starts_meanwhile_finds_it_in_the_kernel() {
     let mut rig = Rig::new();
     let pool = rig.docker_network("dn", json!({"network": "net"}));

@@ -12,16 +12,17 @@ use std::time::Duration;
 use contiv_client::{Client, Timeouts};
 use contiv_testbed::{Daemon, Host, Reply, bin, wait_for};
 use netplugin::{
-    Departures, Driver, Introduction, Listener, Metrics, Observed, Outcome, PluginSocket,
-    Reconciler, Relay, Replica, Reporter, Scope, SharedPlane, router,
+    Departures, Driver, Introduction, Listener, MASTER_CALL, Metrics, Observed, Outcome,
+    PluginSocket, Reconciler, Relay, Replica, Reporter, Scope, SharedPlane, router,
 };
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::plane::MemoryPlane;
+use crate::way::Way;
 
-const MASTER: ([u8; 4], u16) = ([127, 0, 0, 1], 9999);
+pub(crate) const MASTER: ([u8; 4], u16) = ([127, 0, 0, 1], 9999);
 const LIMIT: Duration = Duration::from_secs(10);
 const HOST: &str = "h1";
 
@@ -32,6 +33,9 @@ pub(crate) struct Rig {
     pub(crate) plane: MemoryPlane,
     /// How long a call of the agent's next run may take.
     pub(crate) patience: Duration,
+    /// The masters of the agent's next run.
+    pub(crate) masters: &'static str,
+    pub(crate) way: Way,
     host: Host,
 }
 
@@ -63,6 +67,8 @@ impl Rig {
             master: None,
             plane: MemoryPlane::default(),
             patience: Duration::from_secs(5),
+            masters: "http://127.0.0.1:9999",
+            way: Way::default(),
             host: Host::new("cnm").unwrap(),
         };
         rig.start_master();
@@ -138,9 +144,17 @@ impl Rig {
 
     /// Starts an agent on what the last one left in the kernel, and waits until it has heard all.
     pub(crate) fn start_agent(&mut self) {
+        let told = self.launch_agent();
+        told.recv_timeout(LIMIT)
+            .expect("the agent hears of everything");
+    }
+
+    /// Starts an agent and waits until it answers the engine; it tells when it has heard all.
+    pub(crate) fn launch_agent(&mut self) -> mpsc::Receiver<()> {
         self.agent = None;
         let (stop, plane, dir) = (CancellationToken::new(), self.plane.clone(), self.plugins());
         let (netns, patience) = (self.host.netns().unwrap(), self.patience);
+        let (masters, way) = (self.masters, self.way.clone());
         let (told, tell) = mpsc::channel();
         let token = stop.clone();
         let thread = std::thread::spawn(move || {
@@ -149,16 +163,17 @@ impl Rig {
                 .enable_all()
                 .build();
             let run = || {
-                runtime
-                    .unwrap()
-                    .block_on(run(plane, dir, patience, token, told));
+                runtime.unwrap().block_on(async {
+                    tokio::spawn(way.open());
+                    run(plane, dir, masters, patience, token, told).await;
+                });
             };
             netns.enter(run).unwrap();
         });
         let thread = Some(thread);
         self.agent = Some(Agent { stop, thread });
-        tell.recv_timeout(LIMIT)
-            .expect("the agent hears of everything");
+        tell.recv_timeout(LIMIT).expect("the agent listens");
+        tell
     }
 
     /// Ends the agent; the kernel keeps what it holds.
@@ -288,6 +303,7 @@ pub(crate) fn endpoint(network: &str, id: &str, address: &str) -> Value {
 async fn run(
     plane: MemoryPlane,
     sockets: PathBuf,
+    masters: &str,
     patience: Duration,
     stop: CancellationToken,
     told: mpsc::Sender<()>,
@@ -295,9 +311,9 @@ async fn run(
     let timeouts = Timeouts {
         connect: Duration::from_secs(1),
         call: patience.mul_f32(0.8),
-        stream_idle: Duration::from_secs(25),
+        stream_idle: MASTER_CALL.stream_idle,
     };
-    let client = Client::new("http://127.0.0.1:9999", timeouts).unwrap();
+    let client = Client::new(masters, timeouts).unwrap();
     let host = client.host(HOST).unwrap();
     let (plane, replica) = (SharedPlane::new(plane), Arc::new(Replica::default()));
     let (departures, metrics) = (
@@ -354,6 +370,7 @@ async fn run(
     let mut driver = Driver::new(HOST, client, shared.0, plane.clone(), shared.1, metrics).unwrap();
     driver.limit = patience;
     let socket = PluginSocket::bind(&sockets, "netplugin").unwrap();
+    told.send(()).ok();
     let serving = axum::serve(socket.listener, router(Arc::new(driver), Scope::Local))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     let hearing = async {

@@ -44,14 +44,21 @@ fn a_healthy_host_is_well_and_what_leaks_is_freed() -> Result<()> {
         let path = "/agent/v1/hosts/ghost/endpoints/0123456789abcdef";
         let made = stage.api("PUT", path, Some(&body))?;
         ensure!(made.status == 200, "{} {}", made.status, made.text);
+        // Named as an endpoint's is; what else is in the way of `cv` stays.
+        let host = stage.host_netns()?;
+        for (end, other) in [("cvdead", "ccdead"), ("cv-mine", "cc-mine")] {
+            host.ip(&format!("link add {end} type veth peer name {other}"))?;
+        }
         let found = examine(stage, "")?;
-        ensure!(checks(&found) == ["leaked-address"], "{found:?}");
-        ensure!(
-            found[0]["what"]
-                .as_str()
-                .is_some_and(|w| w.contains("10.1.9.9"))
-        );
+        for (check, named) in [("leaked-address", "10.1.9.9"), ("stray-link", "cvdead")] {
+            let of = |f: &&Value| f["check"] == check && f.to_string().contains(named);
+            ensure!(found.iter().filter(of).count() == 1, "{check}: {found:?}");
+        }
+        ensure!(found.len() == 2, "{found:?}");
         ensure!(examine(stage, "--fix")?.is_empty());
+        let links = host.ip("-br link")?;
+        ensure!(!links.contains("cvdead"), "{links}");
+        ensure!(links.contains("cv-mine"), "{links}");
         ensure!(examine(stage, "")?.is_empty());
         stage.all_addresses_come_back_but(&[&web.ip.to_string()])?;
         stage.remove(["web1"])?;

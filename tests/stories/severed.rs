@@ -152,9 +152,9 @@ fn what_no_engine_holds_is_told_and_not_put_back() -> Result<()> {
         wait_for(SOON, "the doctor to say so", || {
             let found = examine(stage, "")?;
             ensure!(checks(&found).contains(&"object-problem"), "{found:?}");
-            let said = found
-                .iter()
-                .any(|f| f.to_string().contains("no container that runs"));
+            let said = found.iter().filter_map(|f| f["what"].as_str()).any(|what| {
+                what.starts_with("LinkLost: ") && what.contains("no container that runs")
+            });
             ensure!(said, "{found:?}");
             Ok(())
         })?;

@@ -7,6 +7,7 @@
 //! | --- | --- | --- | --- | --- | --- | --- | --- |
 //! | [`request`], by a host | tentative | same, if its own | same, if its own | refused | refused | same, if its own | same, if by a Swarm's node |
 //! | [`bind`], to an endpoint | bound | bound, if its host's | same, if its own | refused | refused | refused | bound, if to a Swarm's task |
+//! | [`hand_on`], by an endpoint | none | none | another's, if its own | none | none | none | none |
 //! | [`hold`], for a Docker network | auxiliary | auxiliary, if its host's | refused | refused | refused | same, if its own | refused |
 //! | [`release`], by a host | free | free, if its own | unmoved | unmoved | unmoved | unmoved | unmoved |
 //! | [`expire`] | free | free | unmoved | unmoved | unmoved | unmoved | unmoved |
@@ -25,8 +26,14 @@
 //! reserves all that it has once more: it has what was reserved in an earlier life, and nothing
 //! that was in this one.
 //!
+//! A task may outlive its endpoint's record: its host was away for too long, or was removed, and
+//! returns. So what is reserved alone names the endpoint that had it last ([`was`]): to that one
+//! the address is given back, and to no container that says so of an address that was free
+//! meanwhile.
+//!
 //! [`request`]: AddressState::request
 //! [`bind`]: AddressState::bind
+//! [`hand_on`]: AddressState::hand_on
 //! [`hold`]: AddressState::hold
 //! [`release`]: AddressState::release
 //! [`expire`]: AddressState::expire
@@ -35,6 +42,7 @@
 //! [`settle`]: AddressState::settle
 //! [`reserve`]: AddressState::reserve
 //! [`unreserve`]: AddressState::unreserve
+//! [`was`]: AddressState::was
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -91,6 +99,9 @@ pub struct Reservation {
     pub life: String,
     /// When, in milliseconds since 1970.
     pub since: u64,
+    /// The endpoint that had the address last, while none has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
 }
 
 /// For whom a host asks.
@@ -143,7 +154,10 @@ impl AddressState {
         match current {
             None => bound(None),
             Some(Tentative { host: has, .. }) if has == host => bound(None),
-            Some(Reserved(reservation)) if whom == For::Task => bound(Some(reservation.clone())),
+            Some(Reserved(reservation)) if whom == For::Task => bound(Some(Reservation {
+                was: None,
+                ..reservation.clone()
+            })),
             Some(
                 state @ Bound {
                     endpoint: id,
@@ -152,6 +166,27 @@ impl AddressState {
                 },
             ) if id == endpoint && has == host => Ok(state.clone()),
             Some(state) => Err(state.refuse()),
+        }
+    }
+
+    /// An endpoint gives its address to the one that comes in its place on the same host, with the
+    /// reservation that a Swarm's manager may have of it; none unless it has the address.
+    pub fn hand_on(
+        current: Option<&AddressState>,
+        endpoint: &str,
+        next: &str,
+    ) -> Option<AddressState> {
+        match current {
+            Some(Bound {
+                endpoint: id,
+                host,
+                reserved,
+            }) if id == endpoint => Some(Bound {
+                endpoint: next.to_owned(),
+                host: host.clone(),
+                reserved: reserved.clone(),
+            }),
+            _ => None,
         }
     }
 
@@ -197,12 +232,20 @@ impl AddressState {
         }
     }
 
+    /// Whether the address was this endpoint's last, and has been a Swarm's alone since then.
+    pub fn was(&self, endpoint: &str) -> bool {
+        matches!(self, Reserved(known) if known.was.as_deref() == Some(endpoint))
+    }
+
     /// Replaces the reservation of what an endpoint has, or has had; any other state is none
     /// without one.
     fn with_reservation(mut self, wish: Option<Reservation>) -> AddressState {
         match (&mut self, wish) {
             (Bound { reserved, .. } | Draining { reserved, .. }, wish) => *reserved = wish,
-            (Reserved(known), Some(wish)) => *known = wish,
+            (Reserved(known), Some(wish)) => {
+                let was = known.was.take();
+                *known = Reservation { was, ..wish };
+            }
             _ => {}
         }
         self
@@ -284,7 +327,10 @@ impl AddressState {
             }) => {
                 awaited.retain(|host| !dropped(host));
                 if awaited.is_empty() {
-                    return reserved.map(Reserved);
+                    return reserved.map(|known| {
+                        let was = Some(endpoint);
+                        Reserved(Reservation { was, ..known })
+                    });
                 }
                 Some(Draining {
                     endpoint,

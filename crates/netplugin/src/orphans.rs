@@ -248,6 +248,8 @@ impl Orphans {
             ipv6,
             mac: Some(mac),
             replaces: orphan.replaces.clone(),
+            // Nothing here tells a Swarm's task from others for sure. Masters know which endpoint had
+            // an address last, and give it back what a Swarm has reserved.
             of_swarm: false,
         };
         match host.put_endpoint(id, &request).await {

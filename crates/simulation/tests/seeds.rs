@@ -10,8 +10,14 @@ use contiv_simulation::Run;
 /// How many, in less than a minute on two cores that have nothing else to do.
 const SEEDS: u64 = 200;
 
-/// No seed is begun later: machines may have something else to do.
+/// So many are run in any case, or it is no proof.
+const FLOOR: u64 = 100;
+
+/// Above the floor no seed is begun later: machines may have something else to do.
 const LATE: Duration = Duration::from_secs(50);
+
+/// Nor is any later than this, and the test fails for want of seeds.
+const TOO_LATE: Duration = Duration::from_secs(180);
 const OPERATIONS: usize = 40;
 
 fn program() -> &'static Path {
@@ -20,27 +26,34 @@ fn program() -> &'static Path {
 
 #[test]
 fn whatever_happens_no_address_is_given_twice_no_write_is_lost_and_all_comes_right() {
-    let (begin, next) = (Instant::now(), AtomicU64::new(0));
+    let (begin, next, run) = (Instant::now(), AtomicU64::new(0), AtomicU64::new(0));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         let work = || {
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= SEEDS || begin.elapsed() >= LATE {
+                let late = if seed < FLOOR { TOO_LATE } else { LATE };
+                if seed >= SEEDS || begin.elapsed() >= late {
                     return;
                 }
                 if let Err(failure) = Run::new(seed, OPERATIONS).apart(program()) {
                     panic!("{failure}");
                 }
+                run.fetch_add(1, Ordering::Relaxed);
             }
         };
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
         for worker in workers {
             worker.join().unwrap();
         }
-        let begun = next.load(Ordering::Relaxed).min(SEEDS);
-        println!("{begun} seeds in {:.1} s", begin.elapsed().as_secs_f64());
     });
+    let (run, seconds) = (run.into_inner(), begin.elapsed().as_secs_f64());
+    println!("{run} seeds in {seconds:.1} s");
+    assert!(
+        run >= FLOOR,
+        "only {run} seeds ran in {seconds:.1} s, of at least {FLOOR}: run it again on a machine \
+         that has less to do"
+    );
 }
 
 #[test]

@@ -43,6 +43,7 @@ pub fn request_address(
             let wish = Reservation {
                 life: life.clone(),
                 since: time,
+                was: None,
             };
             AddressState::reserve(before, wish, |life| lives(image, life))
         }

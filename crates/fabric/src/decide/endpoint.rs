@@ -78,18 +78,16 @@ pub fn put_endpoint(
         draft.delete(&Key::Endpoint(old.id.clone()));
     }
     for address in record.addresses() {
-        let free = |state: &&AddressState| {
-            let of = |old: &EndpointRecord| matches!(state, AddressState::Bound { endpoint, .. } if *endpoint == old.id);
-            !replaced.is_some_and(of)
+        let state = place.state(host, address)?;
+        let handed = replaced.and_then(|old| AddressState::hand_on(state, &old.id, id));
+        let bound = match handed {
+            Some(handed) => handed,
+            None => {
+                let whom = whom(image, host, id, request, state);
+                AddressState::bind(state, id, host, whom)
+                    .map_err(|refusal| held(address, &refusal))?
+            }
         };
-        let whom = if request.of_swarm {
-            For::Task
-        } else {
-            For::Engine
-        };
-        let state = place.state(host, address)?.filter(free);
-        let bound =
-            AddressState::bind(state, id, host, whom).map_err(|refusal| held(address, &refusal))?;
         draft.put(&place.key(address), &bound);
     }
     draft.put(&Key::Endpoint(id.to_owned()), &record);
@@ -125,6 +123,29 @@ pub(super) fn end(draft: &mut Draft<'_>, image: &Image, known: &EndpointRecord) 
         let state = image.address(network, address).cloned();
         let after = AddressState::unbind(state, &known.id, awaited.clone());
         draft.replace(&key, after.as_ref());
+    }
+}
+
+/// Whether an endpoint may have what a Swarm has reserved: a new task of it may, and whatever lives
+/// on a host that tells of it again, which need not say whose it is.
+///
+/// 1. It, or the one in whose place it comes, had the address last.
+/// 2. The store was restored, and the host is still to say what lives on it: the address may have
+///    become the endpoint's after the snapshot.
+fn whom(
+    image: &Image,
+    host: &str,
+    id: &str,
+    request: &EndpointRequest,
+    state: Option<&AddressState>,
+) -> For {
+    let before = [Some(id), request.replaces.as_deref()];
+    let returns = |state: &AddressState| before.into_iter().flatten().any(|id| state.was(id));
+    let is_awaited = image.adoption().is_some_and(|a| a.hosts.contains(host));
+    let adopted = request.ipv4.is_some() && is_awaited;
+    match request.of_swarm || adopted || state.is_some_and(returns) {
+        true => For::Task,
+        false => For::Engine,
     }
 }
 

@@ -14,3 +14,4 @@ mod reference;
 mod refusals;
 mod room;
 mod scale;
+mod swarm;

@@ -339,3 +339,6 @@ fn unreachable(replica: &Replica, error: &Error) -> Vec<Problem> {
         .map(|(object, _)| problem(object))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

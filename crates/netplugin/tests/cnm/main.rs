@@ -13,3 +13,6 @@ mod repeats;
 mod restarts;
 mod restores;
 mod rig;
+mod silent;
+mod swarm;
+mod way;

@@ -22,6 +22,10 @@ enum Step {
     Fail(usize),
     /// The task's endpoint is gone: it ended, or its host is lost.
     End(usize),
+    /// A lost host is back, with a task that had the address last.
+    Return(usize, usize),
+    /// A task gives its address to one that comes in its place.
+    HandOn(usize, usize),
     /// The hosts have dropped the flows of what was here.
     Settle(usize),
     /// The engine of a node releases, whatever runs.
@@ -39,6 +43,8 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (at(), 0..TASKS.len()).prop_map(|(at, task)| Step::Start(at, task)),
         2 => at().prop_map(Step::Fail),
         3 => at().prop_map(Step::End),
+        3 => (at(), 0..TASKS.len()).prop_map(|(at, task)| Step::Return(at, task)),
+        2 => (at(), 0..TASKS.len()).prop_map(|(at, task)| Step::HandOn(at, task)),
         3 => at().prop_map(Step::Settle),
         2 => at().prop_map(Step::Hint),
         2 => at().prop_map(Step::Own),
@@ -53,12 +59,18 @@ struct Fabric {
     manager: BTreeSet<usize>,
     /// What runs, by its address.
     running: BTreeMap<usize, String>,
+    /// What ran last at an address that nobody has had since but the manager.
+    last: BTreeMap<usize, String>,
 }
 
 impl Fabric {
     fn wish(&self) -> Reservation {
         let life = self.life.to_string();
-        Reservation { life, since: 7 }
+        Reservation {
+            life,
+            since: 7,
+            was: None,
+        }
     }
 
     fn reserve(&mut self, at: usize) -> bool {
@@ -79,6 +91,7 @@ impl Fabric {
             let before = self.running.insert(at, id.to_owned());
             assert!(before.is_none_or(|before| before == id), "two have {at}");
             self.states[at] = Some(state);
+            self.last.remove(&at);
         }
     }
 
@@ -101,6 +114,7 @@ impl Fabric {
             }
             Step::Free(at) => {
                 if self.manager.remove(&at) {
+                    self.last.remove(&at);
                     let life = self.life.to_string();
                     let state = self.states[at].take();
                     self.states[at] = AddressState::unreserve(state, |r| r.life == life);
@@ -129,8 +143,32 @@ impl Fabric {
             }
             Step::End(at) => {
                 if let Some(id) = self.running.remove(&at) {
+                    if self.manager.contains(&at) {
+                        self.last.insert(at, id.clone());
+                    }
                     let state = self.states[at].take();
                     self.states[at] = AddressState::unbind(state, &id, ["h1".into()].into());
+                }
+            }
+            Step::Return(at, task) => {
+                let (id, state) = (TASKS[task], self.states[at].as_ref());
+                let is_its = state.is_some_and(|state| state.was(id));
+                let drains = matches!(state, Some(Draining { .. }));
+                let was = self.last.get(&at).is_some_and(|last| last == id);
+                assert_eq!(is_its, was && !drains, "{at}: {state:?}");
+                if is_its {
+                    self.bind(at, id, For::Task);
+                    assert_eq!(self.running[&at], id);
+                }
+            }
+            Step::HandOn(at, task) => {
+                let before = self.running.get(&at).cloned().unwrap_or_default();
+                let state = self.states[at].as_ref();
+                let handed = AddressState::hand_on(state, &before, TASKS[task]);
+                assert_eq!(handed.is_some(), self.running.contains_key(&at));
+                if let Some(state) = handed {
+                    self.states[at] = Some(state);
+                    self.running.insert(at, TASKS[task].to_owned());
                 }
             }
             Step::Settle(at) => {

@@ -69,7 +69,12 @@ impl<'a> Ground<'a> {
             arrived.map_err(|_| anyhow!("the neighbour panicked"))?
         });
         let followed = started();
-        engine.api_ok("DELETE", &format!("/containers/{id}?force=1"), None)?;
+        // It may be ending by itself, which the engine does not bear with when it is to kill it.
+        engine
+            .api_ok("POST", &format!("/containers/{id}/kill"), None)
+            .ok();
+        engine.api_ok("POST", &format!("/containers/{id}/wait"), None)?;
+        engine.api_ok("DELETE", &format!("/containers/{id}"), None)?;
         followed?;
         Ok(arrived? - begin)
     }

@@ -118,9 +118,16 @@ fn what_data_planes_take_away_themselves_is_not_told(attach: Attach) {
     site.desired.networks.remove(&2);
     site.desired.local.remove(&a.id);
     site.apply();
-    // A container that ends takes its link along.
+    for _ in 0..12 {
+        assert!(!site.with(Plane::tick).unwrap());
+    }
+    // A container that ends takes its link along: the link is missed and made anew, and whoever asks
+    // the engine tells whether somebody deleted it.
     let link = site.facts(&b).interface;
     site.netns.ip(&format!("link del {link}")).unwrap();
+    assert!((0..12).any(|_| site.with(Plane::tick).unwrap()));
+    site.apply();
+    assert!(site.facts(&b).detached);
     for _ in 0..12 {
         assert!(!site.with(Plane::tick).unwrap());
     }

@@ -292,3 +292,6 @@ fn pair(
         to: told(to),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,9 +32,10 @@ impl Samples<'_> {
     pub(super) fn of(&self, case: &Case) -> Option<Sample> {
         let pairs = || case.addresses.iter();
         let best = |(from, to): &(Option<AddressRange>, Option<AddressRange>)| {
-            let from = self.real(self.from, from.as_ref(), None)?;
-            let to = self.real(self.to, to.as_ref(), Some(from.1))?;
-            (from.1.is_ipv4() == to.1.is_ipv4()).then_some((from, to))
+            let from = |other| self.real(self.from, from.as_ref(), other);
+            let to = |other| self.real(self.to, to.as_ref(), other);
+            let ((from, a), (to, b)) = both(from, to)?;
+            (a.is_ipv4() == b.is_ipv4()).then_some(((from, a), (to, b)))
         };
         if let Some(((from, a), (to, b))) = pairs().find_map(best) {
             return Some(Sample {
@@ -46,22 +47,22 @@ impl Samples<'_> {
         }
         let any = |(from, to): &(Option<AddressRange>, Option<AddressRange>)| {
             let v4 = (*from).or(*to).is_none_or(|range| range.first.is_ipv4());
-            let one = |found: &Found, range: &Option<AddressRange>, other| {
+            let one = |(found, facing): (&Found, &Found), range: &Option<AddressRange>, other| {
                 let real = self.real(found, range.as_ref(), other);
                 let real = real.filter(|(_, address)| address.is_ipv4() == v4);
                 match real {
-                    Some((found, address)) => Some((found, address, true)),
+                    Some((found, address)) => Some(((found, true), address)),
                     None => {
-                        let address = self.likely(found, range.as_ref(), v4, other)?;
-                        Some((found.clone(), address, false))
+                        let address = self.likely((found, facing), range.as_ref(), v4, other)?;
+                        Some(((found.clone(), false), address))
                     }
                 }
             };
-            let from = one(self.from, from, None)?;
-            let to = one(self.to, to, Some(from.1))?;
-            Some((from, to))
+            let from = |other| one((self.from, self.to), from, other);
+            let to = |other| one((self.to, self.from), to, other);
+            both(from, to)
         };
-        let ((from, a, first), (to, b, second)) = pairs().find_map(any)?;
+        let (((from, first), a), ((to, second), b)) = pairs().find_map(any)?;
         Some(Sample {
             from,
             to,
@@ -105,10 +106,11 @@ impl Samples<'_> {
         }
     }
 
-    /// An address of the range that the end could have.
+    /// An address of the range that the end could have: none that the end that it faces has, or
+    /// the latter would be taken for it.
     fn likely(
         &self,
-        found: &Found,
+        (found, facing): (&Found, &Found),
         range: Option<&AddressRange>,
         v4: bool,
         other: Option<IpAddr>,
@@ -140,12 +142,36 @@ impl Samples<'_> {
                 IpAddr::V6(address) => parsed.ipv6_subnet.is_some_and(|net| net.contains(&address)),
             })
         };
+        let is_faced = |address: IpAddr| {
+            let mut places = facing.places.iter();
+            facing.kind != Kind::Group && places.any(|place| holds(place, address))
+        };
         candidates(&range).into_iter().find(|address| {
             holds(&range, *address)
+                && !is_faced(*address)
                 && other != Some(*address)
                 && !(is_host && (leads_nowhere(&mapped(*address)) || network(*address)))
         })
     }
+}
+
+/// Finds one for each end, each given the address of the other if that was found before. The
+/// receiver comes first if the sender took the only address that it could have.
+fn both<T>(
+    from: impl Fn(Option<IpAddr>) -> Option<(T, IpAddr)>,
+    to: impl Fn(Option<IpAddr>) -> Option<(T, IpAddr)>,
+) -> Option<((T, IpAddr), (T, IpAddr))> {
+    let forth = || {
+        let sender = from(None)?;
+        let receiver = to(Some(sender.1))?;
+        Some((sender, receiver))
+    };
+    let back = || {
+        let receiver = to(None)?;
+        let sender = from(Some(receiver.1))?;
+        Some((sender, receiver))
+    };
+    forth().or_else(back)
 }
 
 fn holds(range: &AddressRange, address: IpAddr) -> bool {

@@ -1,63 +1,41 @@
 //! Connections from begin to end, against a model of their table.
+//!
+//! What policies say is the reference evaluator's, which others compare with the kernel; here it is
+//! what becomes of it when packets come one after the other.
 
 mod model;
+mod packets;
+mod said;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::net::IpAddr;
 
 use contiv_datapath_abi::counter::{Reason, RuleCount, RuleKey};
-use contiv_datapath_abi::flow::FlowKey;
-use contiv_datapath_abi::policy::{Action, Direction, FIRST_RULE, ICMP, RULE_DEFAULT, TCP, UDP};
+use contiv_datapath_abi::mapped;
+use contiv_datapath_abi::policy::{Direction, Query, TCP, Verdict};
 use contiv_datapath_abi::tenant::Tenant;
-use contiv_policy::{Build, HostTables, PolicyRule, PortRange, TenantPolicy};
+use contiv_policy::{Build, HostTables, TenantPolicy, evaluate_reference};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngAlgorithm, TestRunner};
 
-use crate::frames::{Way, v4};
-use crate::local::cut;
-use crate::rig::{A, B, REDIRECTED, Rig, key, mac};
-use model::{Answer, Ends, Kind, Member, Model, Who};
+use crate::rig::{REDIRECTED, Rig, v6};
+use model::{Count, Ends, Kind, Member, Met, Model, Who};
+use packets::{CUT, FLAGS, address, error, frame, pieces, place, row, service};
+use said::{FREE, GUARDED, SERVICES, Said, policy_of, said};
 
-/// Members receive what a policy opens; members of others receive all.
-const GUARDED: u32 = 7;
-const FREE: u32 = 8;
-const DENY: u32 = FIRST_RULE;
-
-/// What a policy may open: protocol and port.
-const SERVICES: [(u8, u16); 4] = [(TCP, 80), (TCP, 81), (UDP, 53), (ICMP, 0x0800)];
 /// The port by which clients are told apart.
 const CLIENTS: [u16; 2] = [1000, 1001];
-
-/// Whether a service is open, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Open {
-    No,
-    /// As long as the policy says so.
-    Yes,
-    /// As long as the connection lasts.
-    Kept,
-}
-
-impl Open {
-    fn rule(self, service: usize) -> u32 {
-        match self {
-            Open::No => DENY,
-            Open::Yes => 20 + service as u32,
-            Open::Kept => 30 + service as u32,
-        }
-    }
-}
 
 #[derive(Clone, Debug)]
 enum Step {
     /// By whom, between which ends, and which of [`FLAGS`].
     Send(Who, Ends, usize),
     /// UDP in two pieces.
-    SendCut(Who, u16),
+    SendCut(Who, Ends),
     /// An ICMP error about a packet that the other one sent, or pretends to have sent.
     Complain(Who, Ends),
-    Policy([Open; 4]),
+    Policy(Said),
     Group(Who, u32),
     /// Another endpoint takes an address.
     Replace(Who),
@@ -69,29 +47,37 @@ enum Step {
     Share(bool),
 }
 
-const FLAGS: [(&str, Kind); 5] = [
-    ("S", Kind::Opens),
-    ("SA", Kind::Accepts),
-    ("A", Kind::Other),
-    ("FA", Kind::Ends),
-    ("R", Kind::Ends),
-];
+/// What there is at first: the group of each end, and the policies.
+#[derive(Clone, Debug)]
+struct Start {
+    groups: [(Who, u32); 2],
+    said: Said,
+}
+
+fn start() -> impl Strategy<Value = Start> {
+    let client = prop_oneof![Just(FREE), Just(GUARDED)];
+    let server = prop_oneof![1 => Just(FREE), 3 => Just(GUARDED)];
+    (client, server, said()).prop_map(|(client, server, said)| Start {
+        groups: [(Who::Client, client), (Who::Server, server)],
+        said,
+    })
+}
 
 fn who() -> impl Strategy<Value = Who> {
     prop_oneof![Just(Who::Client), Just(Who::Server)]
 }
 
 fn ends() -> impl Strategy<Value = Ends> {
-    (0..SERVICES.len(), proptest::sample::select(&CLIENTS[..]))
+    let client = proptest::sample::select(&CLIENTS[..]);
+    (any::<bool>(), 0..SERVICES.len(), client)
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let open = prop_oneof![1 => Just(Open::No), 2 => Just(Open::Yes), 2 => Just(Open::Kept)];
     prop_oneof![
         24 => (who(), ends(), 0..FLAGS.len()).prop_map(|(w, e, f)| Step::Send(w, e, f)),
-        2 => (who(), proptest::sample::select(&CLIENTS[..])).prop_map(|(w, p)| Step::SendCut(w, p)),
+        2 => (who(), ends()).prop_map(|(w, e)| Step::SendCut(w, (e.0, CUT, e.2))),
         2 => (who(), ends()).prop_map(|(w, e)| Step::Complain(w, e)),
-        3 => [open.clone(), open.clone(), open.clone(), open].prop_map(Step::Policy),
+        3 => said().prop_map(Step::Policy),
         1 => (who(), prop_oneof![Just(GUARDED), Just(FREE)]).prop_map(|(w, g)| Step::Group(w, g)),
         1 => who().prop_map(Step::Replace),
         2 => ends().prop_map(Step::Expire),
@@ -107,7 +93,7 @@ struct Both {
     model: Model,
     generation: u32,
     root: u32,
-    policy: [Open; 4],
+    policy: TenantPolicy,
     members: BTreeMap<Who, Member>,
     last_serial: u32,
     last_fragment: u16,
@@ -117,31 +103,30 @@ struct Both {
 
 impl Both {
     fn new() -> Both {
-        let mut both = Both {
+        Both {
             rig: Rig::new(),
             host: HostTables::after(0),
             model: Model::default(),
             generation: 1,
             root: 0,
-            policy: [Open::No; 4],
+            policy: TenantPolicy::default(),
             members: BTreeMap::new(),
             last_serial: 1_000,
             last_fragment: 0,
             gone: BTreeMap::new(),
-        };
-        both.begin();
-        both
+        }
     }
 
     /// Forgets connections and counts; programs stay loaded, since that takes long.
-    fn begin(&mut self) {
+    fn begin(&mut self, start: &Start) {
         self.rig.clear_flows();
         self.rig.share(1, Rig::FLOWS / 2);
-        (self.model, self.gone) = (Model::default(), BTreeMap::new());
-        for (who, group) in [(Who::Client, FREE), (Who::Server, GUARDED)] {
+        self.model.clear();
+        self.gone.clear();
+        for (who, group) in start.groups {
             self.replace(who, group);
         }
-        self.set_policy([Open::Yes, Open::Kept, Open::Yes, Open::Yes]);
+        self.set_policy(&start.said);
     }
 
     fn replace(&mut self, who: Who, group: u32) {
@@ -157,9 +142,9 @@ impl Both {
     fn write_member(&mut self, who: Who) {
         let member = self.members[&who];
         let (slot, last) = place(who);
-        let address = ([10, 1, 1, last], None);
+        let addresses = ([10, 1, 1, last], Some(v6(0x11, last.into())));
         self.rig
-            .endpoint_of_serial(slot, (1, 1, member.group), address, member.serial);
+            .endpoint_of_serial(slot, (1, 1, member.group), addresses, member.serial);
     }
 
     fn renew(&mut self) {
@@ -173,29 +158,9 @@ impl Both {
         self.model.change();
     }
 
-    fn set_policy(&mut self, policy: [Open; 4]) {
-        self.policy = policy;
-        let rule = |number, priority, action| PolicyRule {
-            priority,
-            ..PolicyRule::new(number, "p", Direction::In, action)
-        };
-        let mut rules = vec![rule(DENY, 1, Action::Deny)];
-        for (service, open) in policy.into_iter().enumerate() {
-            let (protocol, port) = SERVICES[service];
-            let ports = (protocol != ICMP).then(|| PortRange::from(port));
-            rules.extend((open != Open::No).then(|| PolicyRule {
-                protocol: Some(protocol),
-                ports: ports.into_iter().collect(),
-                keep_established: open == Open::Kept,
-                ..rule(open.rule(service), 10, Action::Allow)
-            }));
-        }
-        let policy = TenantPolicy {
-            groups: [(GUARDED, ["p".to_owned()].into()), (FREE, [].into())].into(),
-            rules: rules.into_iter().map(Arc::new).collect(),
-            ..TenantPolicy::default()
-        };
-        let Build { root, write } = self.host.prepare(1, &policy).unwrap();
+    fn set_policy(&mut self, said: &Said) {
+        self.policy = policy_of(said);
+        let Build { root, write } = self.host.prepare(1, &self.policy).unwrap();
         self.rig.policy(&write);
         self.root = root;
         self.renew();
@@ -206,25 +171,22 @@ impl Both {
 
     fn take(&mut self, step: &Step) -> Result<(), TestCaseError> {
         match *step {
-            Step::Send(who, ends, flags) => self.send(who, ends, flags)?,
-            Step::SendCut(who, client) => {
-                let ends = (2, client);
+            Step::Send(who, ends, flags) => {
+                let (frame, kind) = frame(who, ends, flags);
+                self.meets(who, ends, (kind, &frame))?;
+            }
+            Step::SendCut(who, ends) => {
                 self.last_fragment += 1;
-                let whole = frame(who, ends, 0).0;
                 // Longer than what the first piece holds.
-                let (first, later) = cut(&whole, self.last_fragment);
-                let expected = self.expect(who, ends, (Kind::Other, &first));
-                self.meets(who, &first, expected)?;
-                let expected = self.expect(who, ends, (Kind::Other, &later));
-                self.meets(who, &later, expected)?;
+                let (first, later) = pieces(who, ends, self.last_fragment);
+                self.meets(who, ends, (Kind::Other, &first))?;
+                self.meets(who, ends, (Kind::Other, &later))?;
             }
             Step::Complain(who, ends) => {
-                let about = frame(who.other(), ends, 2).0;
-                let error = way(who).icmp(3, 3, &about);
-                let expected = self.expect(who, ends, (Kind::Error, &error));
-                self.meets(who, &error, expected)?;
+                let error = error(who, ends);
+                self.meets(who, ends, (Kind::Error, &error))?;
             }
-            Step::Policy(policy) => self.set_policy(policy),
+            Step::Policy(ref said) => self.set_policy(said),
             Step::Group(who, group) => {
                 self.members.get_mut(&who).unwrap().group = group;
                 self.write_member(who);
@@ -249,46 +211,53 @@ impl Both {
         Ok(())
     }
 
-    fn send(&mut self, who: Who, ends: Ends, flags: usize) -> Result<(), TestCaseError> {
-        let (frame, kind) = frame(who, ends, flags);
-        let expected = self.expect(who, ends, (kind, &frame));
-        self.meets(who, &frame, expected)
+    /// What the policy of one side says when the connection is opened by this one.
+    fn ask(&self, ends: Ends, opener: Who, direction: Direction) -> Verdict {
+        let (protocol, port) = service(ends);
+        let own = match direction {
+            Direction::Out => opener,
+            Direction::In => opener.other(),
+        };
+        let at = |who| match address(who, ends.0) {
+            IpAddr::V4(v4) => mapped(v4.octets()),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        let query = Query {
+            root: 0,
+            subject_group: self.members[&own].group,
+            own_address: at(own),
+            direction,
+            peer_group: self.members[&own.other()].group,
+            peer_address: at(own.other()),
+            protocol,
+            // A server that begins speaks to a client's port.
+            port: match opener {
+                Who::Client => port,
+                Who::Server => ends.2,
+            },
+        };
+        evaluate_reference(&self.policy, &query)
     }
 
     fn expect(&mut self, who: Who, ends: Ends, (kind, frame): (Kind, &[u8])) -> Result<(), Reason> {
-        let (members, policy) = (&self.members, self.policy);
-        let ask = |accepter: Who| {
-            // A server that begins speaks to a client's port, which no rule opens.
-            let open = match accepter {
-                Who::Server => policy[ends.0],
-                Who::Client => Open::No,
-            };
-            if members[&accepter].group == FREE {
-                return Answer {
-                    rule: RULE_DEFAULT,
-                    allows: true,
-                    keeps: false,
-                };
-            }
-            Answer {
-                rule: open.rule(ends.0),
-                allows: open != Open::No,
-                keeps: open == Open::Kept,
-            }
-        };
-        let is_tcp = SERVICES[ends.0].0 == TCP;
+        let mut model = std::mem::take(&mut self.model);
+        let is_tcp = SERVICES[ends.1].0 == TCP;
         let bytes = frame.len() as u64 - 14;
-        let member = |who| members[&who];
-        self.model
-            .send((ends, is_tcp), who, (kind, bytes), member, ask)
+        let member = |who| self.members[&who];
+        let ask = |opener, direction| self.ask(ends, opener, direction);
+        let expected = model.send((ends, is_tcp), who, (kind, bytes), member, ask);
+        self.model = model;
+        expected
     }
 
+    /// Sends a packet; what becomes of it is what the model says.
     fn meets(
         &mut self,
         who: Who,
-        frame: &[u8],
-        expected: Result<(), Reason>,
+        ends: Ends,
+        (kind, frame): (Kind, &[u8]),
     ) -> Result<(), TestCaseError> {
+        let expected = self.expect(who, ends, (kind, frame));
         let (slot, serial) = (place(who).0, self.members[&who].serial);
         let dropped = |rig: &mut Rig| -> BTreeMap<Reason, u64> {
             let reasons = Reason::ALL.iter();
@@ -304,79 +273,45 @@ impl Both {
         Ok(())
     }
 
-    /// Every rule has counted what the model has.
+    /// Every rule has counted what the model has, and no other rule anything.
     fn agree_on_counts(&mut self) -> Result<(), TestCaseError> {
-        for rule in (RULE_DEFAULT..40).collect::<Vec<u32>>() {
-            let rule = RuleKey {
-                rule,
-                staged: RuleKey::ENFORCED,
-            };
-            let gone = self.gone.get(&rule).copied().unwrap_or_default();
-            let counted = self.rig.counted(rule.rule, rule.staged).plus(&gone);
-            let expected = self.model.counts.get(&rule.rule).copied();
-            let expected = expected.unwrap_or_default();
-            prop_assert_eq!(
-                (counted.packets, counted.bytes, counted.connections),
-                (expected.packets, expected.bytes, expected.connections),
-                "rule {}",
-                rule.rule
-            );
+        let mut counted = self.rig.all_counted();
+        for (rule, gone) in &self.gone {
+            let count = counted.entry(*rule).or_default();
+            *count = count.plus(gone);
         }
+        let counted = counted.into_iter().map(|(rule, count)| {
+            let count = Count {
+                packets: count.packets,
+                bytes: count.bytes,
+                connections: count.connections,
+            };
+            (rule, count)
+        });
+        let is_one =
+            |(rule, count): &(RuleKey, Count)| rule.rule != 0 && *count != Count::default();
+        let counted: BTreeMap<RuleKey, Count> = counted.filter(is_one).collect();
+        prop_assert_eq!(&counted, &self.model.counts);
         Ok(())
     }
 }
 
-/// Slot and last byte of the address.
-fn place(who: Who) -> (u32, u8) {
-    match who {
-        Who::Client => (A, 1),
-        Who::Server => (B, 2),
-    }
-}
-
-fn way(from: Who) -> Way {
-    let ((slot, last), (to_slot, to)) = (place(from), place(from.other()));
-    Way::new(
-        (mac(slot), mac(to_slot)),
-        v4(10, 1, 1, last),
-        v4(10, 1, 1, to),
-    )
-}
-
-/// A packet between these ends; the flags are TCP's.
-fn frame(from: Who, (service, client): Ends, flags: usize) -> (Vec<u8>, Kind) {
-    let (protocol, port) = SERVICES[service];
-    let way = way(from);
-    let (source, destination) = match from {
-        Who::Client => (client, port),
-        Who::Server => (port, client),
-    };
-    match (protocol, from) {
-        (TCP, _) => (way.tcp(source, destination, FLAGS[flags].0), FLAGS[flags].1),
-        (UDP, _) => (way.udp(source, destination, &[7; 64]), Kind::Other),
-        (_, Who::Client) => (way.ping(client, b"?"), Kind::Other),
-        (_, Who::Server) => (way.pong(client, b"!"), Kind::Accepts),
-    }
-}
-
-fn row((service, client): Ends) -> FlowKey {
-    let (protocol, port) = SERVICES[service];
-    key(protocol, (v4(10, 1, 1, 1), client), (v4(10, 1, 1, 2), port))
-}
-
+/// Thousands of connections: each case has some, by IPv4 and by IPv6, between two endpoints whose
+/// policies change in both directions, in two tiers, and staged.
 #[test]
 fn connections_are_what_the_model_says() {
     let mut both = Both::new();
     let config = ProptestConfig {
         cases: 2_000,
         failure_persistence: None,
+        rng_algorithm: RngAlgorithm::XorShift,
         ..ProptestConfig::default()
     };
     let cell = std::cell::RefCell::new(&mut both);
     TestRunner::new(config)
-        .run(&vec(step(), 1..40), |steps| {
+        .run(&(start(), vec(step(), 1..50)), |(start, steps)| {
             let mut both = cell.borrow_mut();
-            both.begin();
+            both.begin(&start);
             for (at, step) in steps.iter().enumerate() {
                 both.take(step).map_err(|error| {
                     TestCaseError::fail(format!("step {at}, {step:?}: {error}"))
@@ -384,5 +319,10 @@ fn connections_are_what_the_model_says() {
             }
             both.agree_on_counts()
         })
-        .unwrap();
+        .unwrap_or_else(|failure| panic!("{failure}"));
+    for what in Met::ALL {
+        for is_v6 in [false, true] {
+            assert!(both.model.met.contains(&(what, is_v6)), "{what:?}, {is_v6}");
+        }
+    }
 }

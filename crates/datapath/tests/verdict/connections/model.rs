@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contiv_datapath_abi::counter::Reason;
-use contiv_datapath_abi::policy::RULE_DEFAULT;
+use contiv_datapath_abi::counter::{Reason, RuleKey};
+use contiv_datapath_abi::policy::{Action, Direction, Verdict};
 
 /// `A` or `B`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,8 +35,8 @@ pub(crate) enum Kind {
     Other,
 }
 
-/// Between which ends: the service by its number, and the client's port.
-pub(crate) type Ends = (usize, u16);
+/// Between which ends: whether by IPv6, the service by its number, and the client's port.
+pub(crate) type Ends = (bool, usize, u16);
 
 /// What an end is at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,10 +51,9 @@ struct Connection {
     /// The opener's serial, and the accepter's.
     serials: (u32, u32),
     groups: (u32, u32),
-    /// Of the opener's side and of the accepter's.
-    rules: BTreeSet<u32>,
+    /// What the opener's policy says, and the accepter's unless the opener's denies.
+    sides: (Side, Option<Side>),
     denied: Option<Reason>,
-    kept: bool,
     /// Whether packets of the accepter belong to it.
     has_reply: bool,
     answered: bool,
@@ -65,12 +64,62 @@ struct Connection {
     fresh: bool,
 }
 
-/// An answer of the accepter's policy.
+/// What the policy of one end says.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Answer {
-    pub(crate) rule: u32,
-    pub(crate) allows: bool,
-    pub(crate) keeps: bool,
+struct Side {
+    rule: u32,
+    allows: bool,
+    /// The rule promised to leave the connection alone.
+    keeps: bool,
+    /// The rule by which staged policies would say the opposite.
+    staged: Option<u32>,
+}
+
+impl Side {
+    fn of(verdict: Verdict) -> Side {
+        let allows = |action| action != Action::Deny;
+        let opposite = verdict
+            .staged
+            .filter(|staged| allows(staged.action) != allows(verdict.action));
+        Side {
+            rule: verdict.rule,
+            allows: allows(verdict.action),
+            keeps: verdict.keep,
+            staged: opposite.map(|staged| staged.rule),
+        }
+    }
+}
+
+impl Connection {
+    /// For which rules it counts.
+    fn rules(&self) -> BTreeSet<RuleKey> {
+        let sides = [Some(self.sides.0), self.sides.1];
+        let enforced = sides.iter().flatten().map(|side| RuleKey {
+            rule: side.rule,
+            staged: RuleKey::ENFORCED,
+        });
+        let staged = sides.iter().flatten().filter_map(|side| side.staged);
+        let staged = staged.map(|rule| RuleKey {
+            rule,
+            staged: RuleKey::STAGED,
+        });
+        enforced.chain(staged).collect()
+    }
+
+    /// What its ends have been promised, as long as they are who they were.
+    fn promised(&self, serials: (u32, u32), groups: (u32, u32)) -> [Option<Side>; 2] {
+        if self.denied.is_some() || (self.serials, self.groups) != (serials, groups) {
+            return [None; 2];
+        }
+        // It is not asked again, and so are staged policies.
+        [Some(self.sides.0), self.sides.1].map(|side| {
+            let kept = side.filter(|side| side.keeps);
+            kept.map(|side| Side {
+                staged: None,
+                ..side
+            })
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,13 +129,43 @@ pub(crate) struct Count {
     pub(crate) connections: u64,
 }
 
+/// What a run should have met, or it proves little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Met {
+    DeniedBySender,
+    DeniedByReceiver,
+    KeptBySender,
+    KeptByReceiver,
+    StagedOfSender,
+    StagedOfReceiver,
+}
+
+impl Met {
+    pub(crate) const ALL: [Met; 6] = [
+        Met::DeniedBySender,
+        Met::DeniedByReceiver,
+        Met::KeptBySender,
+        Met::KeptByReceiver,
+        Met::StagedOfSender,
+        Met::StagedOfReceiver,
+    ];
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     connections: BTreeMap<Ends, Connection>,
-    pub(crate) counts: BTreeMap<u32, Count>,
+    pub(crate) counts: BTreeMap<RuleKey, Count>,
+    /// By IPv6 or not.
+    pub(crate) met: BTreeSet<(Met, bool)>,
 }
 
 impl Model {
+    /// Nothing was ever sent.
+    pub(crate) fn clear(&mut self) {
+        self.connections.clear();
+        self.counts.clear();
+    }
+
     /// Policies, groups or both have changed.
     pub(crate) fn change(&mut self) {
         self.connections.values_mut().for_each(|c| c.fresh = false);
@@ -103,15 +182,15 @@ impl Model {
         denied.for_each(|c| c.forgotten = true);
     }
 
-    /// What becomes of a packet; `members` are who sends and who would receive, `ask` the policy of
-    /// whoever accepts.
+    /// What becomes of a packet; `members` are who sends and who would receive, `ask` the policies
+    /// of both about what the one opens.
     pub(crate) fn send(
         &mut self,
         (ends, is_tcp): (Ends, bool),
         from: Who,
         (kind, bytes): (Kind, u64),
         members: impl Fn(Who) -> Member,
-        ask: impl Fn(Who) -> Answer,
+        ask: impl Fn(Who, Direction) -> Verdict,
     ) -> Result<(), Reason> {
         let before = self.connections.get(&ends).cloned();
         let known = before.clone().filter(|c| {
@@ -140,7 +219,7 @@ impl Model {
             }
         }
         let connection = self.connections.get_mut(&ends).unwrap();
-        let rules = connection.rules.clone();
+        let rules = connection.rules();
         if connection.denied.is_none() {
             if connection.opener != from {
                 connection.answered = true;
@@ -166,23 +245,42 @@ impl Model {
         (from, bytes): (Who, u64),
         (before, known): (Option<Connection>, Option<Connection>),
         members: &impl Fn(Who) -> Member,
-        ask: &impl Fn(Who) -> Answer,
+        ask: &impl Fn(Who, Direction) -> Verdict,
     ) -> Result<(), Reason> {
         let opener = known.as_ref().map_or(from, |c| c.opener);
         let (one, other) = (members(opener), members(opener.other()));
         let (serials, groups) = ((one.serial, other.serial), (one.group, other.group));
-        let promised = known
-            .as_ref()
-            .filter(|c| c.kept && c.denied.is_none() && (c.serials, c.groups) == (serials, groups));
-        let asked = ask(opener.other());
-        let (rules, allows, kept) = match promised {
-            Some(c) => (c.rules.clone(), true, true),
-            None => ([RULE_DEFAULT, asked.rule].into(), asked.allows, asked.keeps),
+        let known_to = known.as_ref();
+        let promised = known_to.map_or([None; 2], |c| c.promised(serials, groups));
+        let asked = |direction| Side::of(ask(opener, direction));
+        let sending = promised[0].unwrap_or_else(|| asked(Direction::Out));
+        let receiving = || promised[1].unwrap_or_else(|| asked(Direction::In));
+        let receiving = sending.allows.then(receiving);
+        let denied = match receiving {
+            None => Some(Reason::PolicyOut),
+            Some(side) => (!side.allows).then_some(Reason::PolicyIn),
         };
-        let denied = (!allows).then_some(Reason::PolicyIn);
         let same = before
             .as_ref()
             .filter(|c| c.opener == opener && c.serials.0 == one.serial);
+        let has_reply = denied.is_none() || same.is_some_and(|c| c.has_reply);
+        let repeats =
+            |c: &&Connection| c.serials.1 == other.serial && !c.opener_ended && !c.answered;
+        let again = known.as_ref().or(same.filter(repeats));
+        let connection = Connection {
+            opener,
+            serials,
+            groups,
+            sides: (sending, receiving),
+            denied,
+            has_reply,
+            answered: denied.is_some() && has_reply || again.is_some_and(|c| c.answered),
+            opener_ended: again.is_some_and(|c| c.opener_ended),
+            forgotten: false,
+            fresh: true,
+        };
+        self.meet(ends.0, &connection, promised);
+        let rules = connection.rules();
         if let (Some(reason), Some(c), None, None) = (denied, &before, &known, same)
             && c.has_reply
             && c.serials.1 == one.serial
@@ -199,12 +297,8 @@ impl Model {
             );
             return Err(reason);
         }
-        let has_reply = denied.is_none() || same.is_some_and(|c| c.has_reply);
-        let repeats =
-            |c: &&Connection| c.serials.1 == other.serial && !c.opener_ended && !c.answered;
-        let again = known.as_ref().or(same.filter(repeats));
-        let decided = again.map(|c| c.rules.clone()).unwrap_or_default();
-        let new: BTreeSet<u32> = rules.difference(&decided).copied().collect();
+        let decided = again.map(Connection::rules).unwrap_or_default();
+        let new: BTreeSet<RuleKey> = rules.difference(&decided).copied().collect();
         self.count(
             &new,
             Count {
@@ -212,24 +306,25 @@ impl Model {
                 ..Count::default()
             },
         );
-        let connection = Connection {
-            opener,
-            serials,
-            groups,
-            rules,
-            denied,
-            kept: kept && allows,
-            has_reply,
-            answered: denied.is_some() && has_reply || again.is_some_and(|c| c.answered),
-            opener_ended: again.is_some_and(|c| c.opener_ended),
-            forgotten: false,
-            fresh: true,
-        };
         self.connections.insert(ends, connection);
         Ok(())
     }
 
-    fn count(&mut self, rules: &BTreeSet<u32>, more: Count) {
+    fn meet(&mut self, is_v6: bool, judged: &Connection, promised: [Option<Side>; 2]) {
+        let staged = |side: Option<Side>| side.is_some_and(|side| side.staged.is_some());
+        let met = [
+            judged.denied == Some(Reason::PolicyOut),
+            judged.denied == Some(Reason::PolicyIn),
+            promised[0].is_some(),
+            promised[1].is_some(),
+            staged(Some(judged.sides.0)),
+            staged(judged.sides.1),
+        ];
+        let met = Met::ALL.into_iter().zip(met).filter(|(_, is_so)| *is_so);
+        self.met.extend(met.map(|(what, _)| (what, is_v6)));
+    }
+
+    fn count(&mut self, rules: &BTreeSet<RuleKey>, more: Count) {
         for rule in rules {
             let count = self.counts.entry(*rule).or_default();
             count.packets += more.packets;

@@ -1,5 +1,7 @@
 //! The table of connections, and what is counted of them.
 
+use std::collections::BTreeMap;
+
 use aya::maps::PerCpuHashMap;
 use contiv_datapath::program::Row;
 use contiv_datapath_abi::counter::{RuleCount, RuleKey};
@@ -57,20 +59,26 @@ impl Rig {
         taken.get(&tenant, 0).unwrap().0
     }
 
-    /// What a rule has decided, in rows that are there and before.
-    pub(crate) fn counted(&mut self, rule: u32, staged: u32) -> RuleCount {
-        let key = RuleKey { rule, staged };
-        let live = self.flows(maps::FLOWS).into_iter();
-        let live = live.filter(|(_, flow)| flow.rule_keys().contains(&key));
-        let sum = live.fold(RuleCount::default(), |sum, (_, flow)| {
-            sum.plus(&flow.counted())
-        });
+    /// What all rules have decided, in rows that are there and before.
+    pub(crate) fn all_counted(&mut self) -> BTreeMap<RuleKey, RuleCount> {
         let map = self.programs.ebpf.map_mut(maps::RULE_COUNTS).unwrap();
         let map = PerCpuHashMap::<_, Row<RuleKey>, Row<RuleCount>>::try_from(map).unwrap();
-        let counts = map.get(&Row(key), 0);
-        counts.map_or(sum, |counts| {
-            counts.iter().fold(sum, |sum, count| sum.plus(&count.0))
-        })
+        let mut all = BTreeMap::new();
+        for row in map.iter() {
+            let (key, counts) = row.unwrap();
+            let counts = counts.iter().map(|count| count.0);
+            all.insert(
+                key.0,
+                counts.fold(RuleCount::default(), |sum, c| sum.plus(&c)),
+            );
+        }
+        for (_, flow) in self.flows(maps::FLOWS) {
+            for key in flow.rule_keys() {
+                let count = all.entry(key).or_default();
+                *count = count.plus(&flow.counted());
+            }
+        }
+        all
     }
 
     /// Removes a connection, and answers with what it was if it lay in its tenant's share.

@@ -24,7 +24,7 @@ mod settle;
 mod tenant;
 
 pub use address::{release_address, request_address};
-pub use adopt::{adopted, adoption, end_adoption};
+pub use adopt::{adopted, adoption, end_adoption, grants};
 pub use apply::apply;
 pub use bootstrap::{Presets, bootstrap};
 pub use docker_network::{delete_docker_network, put_docker_network};

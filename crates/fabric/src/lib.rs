@@ -40,7 +40,7 @@ pub use decide::{
     Join, Presets, adopted, adoption, apply, bootstrap, collect_boots, collect_host, collect_rest,
     delete_docker_network, delete_endpoint, delete_global, delete_group, delete_network,
     delete_policy, delete_rule, delete_tenant, drop_lease, end_adoption, expel, expire, fence,
-    forsake, found_admin, found_authority, give_foothold, hear_host, hold_lease, join,
+    forsake, found_admin, found_authority, give_foothold, grants, hear_host, hold_lease, join,
     lacking_footholds, mend, put_docker_network, put_endpoint, put_global, put_group, put_network,
     put_policy, put_rule, put_tenant, put_token, register_host, release_address, request_address,
     rotate_admin, settle,

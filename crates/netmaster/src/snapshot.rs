@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
-use contiv_fabric::{Image, Key, adoption};
+use contiv_fabric::{Image, Key, adoption, grants};
 use contiv_identity::{Fingerprint, write_private_file};
 use contiv_store::{Contents, EtcdStore, RedbStore, Revision};
 use serde::{Deserialize, Serialize};
@@ -215,7 +215,8 @@ async fn restore(
     Ok(())
 }
 
-/// Adds the hosts that are to be waited for; says how many there are.
+/// Adds the hosts that are to be waited for, and takes away what was granted to none of them for
+/// sure; says how many there are.
 pub fn wait_for_hosts(entries: &mut BTreeMap<String, Bytes>, until: u64) -> anyhow::Result<usize> {
     let entry = |(key, value): (&String, &Bytes)| contiv_store::Entry {
         key: key.clone(),
@@ -223,6 +224,9 @@ pub fn wait_for_hosts(entries: &mut BTreeMap<String, Bytes>, until: u64) -> anyh
         number: 1,
     };
     let image = Image::load(1, entries.iter().map(entry))?;
+    for grant in grants(&image) {
+        entries.remove(&grant.to_string());
+    }
     let adoption = adoption(&image, until);
     let hosts = adoption.hosts.len();
     let key = Key::Adoption.to_string();

@@ -38,6 +38,9 @@ pub(crate) struct Chronicle {
     /// Hosts that were collected, or that a restored store has never heard of, and that have not
     /// come anew: their addresses may be given to others.
     pub(crate) gone: BTreeSet<String>,
+    /// Endpoints of lost hosts whose end is committed: a collection has portions, and the host's own
+    /// record goes with the last.
+    pub(crate) ended: BTreeSet<String>,
     /// How often the store was restored.
     pub(crate) restores: u64,
     /// Which life of a master wrote a lease last.
@@ -73,6 +76,7 @@ impl Chronicle {
                 let known = before.hosts().map(|h| h.name.clone());
                 self.gone.extend(known);
                 self.gone.retain(|host| self.image.host(host).is_none());
+                self.ended.clear();
                 self.holders.clear();
                 self.restores += 1;
                 return Ok(());
@@ -94,12 +98,39 @@ impl Chronicle {
                 ));
             }
         }
+        let away = |host: &str| calm(host).is_none_or(|since| at - since < HEARD);
+        let ended = self.ended_of_lost(&transaction, away);
+        self.ended.extend(ended);
         let applied = self.image.apply(number, &transaction.writes);
         applied.map_err(|e| e.to_string())?;
         self.gone
             .extend(transaction.writes.iter().filter_map(collected));
         self.gone.retain(|host| self.image.host(host).is_none());
         self.addresses(&transaction)
+    }
+
+    /// Endpoints that a transaction ends which relies on what is known of their host, if that is `away`.
+    fn ended_of_lost(&self, transaction: &Transaction, away: impl Fn(&str) -> bool) -> Vec<String> {
+        let relied = transaction.compares.iter().map(|c| Key::parse(&c.key));
+        let relied: BTreeSet<String> = relied
+            .filter_map(|key| match key {
+                Some(Key::Host(host)) => Some(host),
+                _ => None,
+            })
+            .collect();
+        let deleted = transaction.writes.iter().filter_map(|write| match write {
+            Write::Delete { key } => Key::parse(key),
+            Write::Put { .. } => None,
+        });
+        let of_lost = |id: &String| {
+            let host = self.image.endpoint(id).map(|endpoint| &endpoint.host);
+            host.is_some_and(|host| relied.contains(host) && away(host))
+        };
+        let endpoints = deleted.filter_map(|key| match key {
+            Key::Endpoint(id) => Some(id),
+            _ => None,
+        });
+        endpoints.filter(of_lost).collect()
     }
 
     /// What must run once comes from who has its lease.

@@ -93,6 +93,7 @@ impl Seen {
                 world.lost.insert(host.name.clone());
             }
             for (id, container) in host.engine.containers() {
+                let lost = lost || self.chronicle.ended.contains(&id);
                 let same = |e: &EndpointRecord| {
                     e.host == host.name && Some(e.ipv4.into()) == container.address
                 };

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 
+use contiv_ipam::AddressState;
+
 use crate::decision::{Decided, Draft, settled};
 use crate::image::Image;
 use crate::key::Key;
@@ -24,6 +26,17 @@ pub fn adoption(image: &Image, until: u64) -> AdoptionRecord {
         hosts: records.chain(endpoints).chain(engines).collect(),
         until,
     }
+}
+
+/// What a restored store must not begin with: grants that no endpoint was made of.
+///
+/// They are as old as the snapshot. The address may have become an endpoint's of any host since, which
+/// would be refused to it; and its host may ask again, and would get what has an owner. Who still makes
+/// an endpoint of one needs no grant for that.
+pub fn grants(image: &Image) -> impl Iterator<Item = Key> {
+    let addresses = image.unsettled_addresses();
+    let granted = addresses.filter(|(.., state)| matches!(state, AddressState::Tentative { .. }));
+    granted.map(|(network, address, _)| Key::Address(network, address))
 }
 
 /// Takes note that a host has registered all that lives on it; the answer is who is awaited.

@@ -6,6 +6,8 @@ mod changes;
 mod depth;
 mod footholds;
 mod given;
+mod grants;
+mod grants;
 mod identity;
 mod life_cycle;
 mod objects;

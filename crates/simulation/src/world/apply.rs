@@ -223,6 +223,12 @@ impl World {
                 let again = engine
                     .start(&name, driver, container.to, container.address)
                     .await;
+                // It has what it had, with whoever else may have it by now.
+                if let Ok((new, address)) = &again
+                    && container.address == Some(*address)
+                {
+                    engine.set_disowned(new, container.disowned);
+                }
                 tracing::debug!(host = name, ?again, "container again");
             }
         });

@@ -7,7 +7,6 @@ mod depth;
 mod footholds;
 mod given;
 mod grants;
-mod grants;
 mod identity;
 mod life_cycle;
 mod objects;

@@ -59,6 +59,7 @@ fn a_healthy_host_is_well_and_what_leaks_is_freed() -> Result<()> {
         let links = host.ip("-br link")?;
         ensure!(!links.contains("cvdead"), "{links}");
         ensure!(links.contains("cv-mine"), "{links}");
+        host.ip("link del cv-mine")?;
         ensure!(examine(stage, "")?.is_empty());
         stage.all_addresses_come_back_but(&[&web.ip.to_string()])?;
         stage.remove(["web1"])?;

@@ -9,9 +9,11 @@ mod collect;
 mod containers;
 mod follow;
 mod labels;
+mod lost;
 mod plan;
 mod severed;
 
 pub use client::EngineClient;
 pub use containers::ContainerFacts;
 pub use follow::{Follower, Observed};
+pub use lost::{Held, Lost};

@@ -39,7 +39,7 @@ pub use config::{Attach, Command, Config};
 pub use counters::{Counted, Counter};
 pub use data_plane::{Attachment, Counts, DataPlane, EndpointFacts, SharedPlane};
 pub use departures::Departures;
-pub use docker::{ContainerFacts, EngineClient, Follower, Observed};
+pub use docker::{ContainerFacts, EngineClient, Follower, Held, Lost, Observed};
 pub use doctor::Doctor;
 pub use error::Error;
 pub use events::EventLog;

@@ -7,7 +7,8 @@
 //!
 //! Masters are told of both as soon as they can be. What they refuse, since the address is
 //! another's by now, is fenced: it is closed here and said to be so. Nothing is moved to
-//! another address, and nobody is left to believe that it still has the old one.
+//! another address, and nobody is left to believe that it still has the old one: when the agent
+//! has started anew, the engine alone knows of it, and it is found by that (`docker::lost`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -26,6 +27,9 @@ use crate::data_plane::{Attachment, EndpointFacts};
 use crate::departures::Departures;
 use crate::mirror::Mirror;
 use crate::replica::Replica;
+
+/// Why an endpoint is closed, in a word.
+pub(crate) const ADDRESS_LOST: &str = "AddressLost";
 
 /// Between tries while masters are away.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -179,6 +183,11 @@ impl Orphans {
         state.fenced.remove(id);
     }
 
+    /// Whether masters refused it to this agent.
+    pub(crate) fn has_fenced(&self, id: &str) -> bool {
+        self.state().fenced.contains_key(id)
+    }
+
     /// What was fenced.
     pub(crate) fn problems(&self) -> Vec<Problem> {
         let state = self.state();
@@ -187,7 +196,7 @@ impl Orphans {
                 kind: ObjectKind::Endpoint,
                 key: id.clone(),
             },
-            reason: "AddressLost".into(),
+            reason: ADDRESS_LOST.into(),
             message: why.clone(),
         };
         state.fenced.iter().map(problem).collect()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use contiv_client::{Client, masters};
 use contiv_model::agent::Revision;
-use netplugin::{Ground, MASTER_CALL, Scope, SharedPlane, Underlay, router};
+use netplugin::{Ground, Lost, MASTER_CALL, Scope, SharedPlane, Underlay, router};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,8 @@ pub(crate) struct Agent {
     pub(crate) core: netplugin::Agent,
     /// Answers the engine.
     pub(crate) driver: Router,
+    /// What it remembers of containers that have lost their endpoint.
+    pub(crate) lost: Lost,
     stop: CancellationToken,
     _tasks: JoinSet<()>,
 }
@@ -52,6 +54,7 @@ impl Agent {
         Ok(Agent {
             driver: router(Arc::clone(&core.driver), Scope::Local),
             core,
+            lost: Lost::default(),
             stop,
             _tasks: tasks,
         })
@@ -64,8 +67,8 @@ impl Agent {
 
     /// Whether it says that an endpoint has lost its address.
     pub(crate) fn has_fenced(&self, endpoint: &str) -> bool {
-        let outcome = self.core.outcome.borrow();
-        let mut problems = outcome.problems.iter();
+        let (outcome, observed) = (self.core.outcome.borrow(), self.core.observed.borrow());
+        let mut problems = outcome.problems.iter().chain(&observed.problems);
         problems.any(|p| p.reason == "AddressLost" && p.object.key == endpoint)
     }
 }

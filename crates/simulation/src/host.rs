@@ -1,12 +1,15 @@
 //! A host: its kernel, its engine, and an agent that runs or not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use contiv_model::agent::Revision;
+use netplugin::Held;
+use tokio::time::Instant;
 
 use crate::agent::Agent;
-use crate::engine::Engine;
+use crate::engine::{Container, Engine};
 use crate::fault::Fault;
 use crate::network::Network;
 use crate::plane::Kernel;
@@ -81,16 +84,21 @@ impl HostNode {
         self.engine.reboot();
     }
 
-    /// Ends endpoints that no container has, as the agent does with what the engine tells.
-    pub(crate) fn collect(&self, candidates: &mut BTreeSet<String>) {
-        let Some(agent) = &self.agent else { return };
-        let held: BTreeSet<String> = self.engine.containers().into_keys().collect();
+    /// Ends endpoints that no container has, and tells of containers that have none, as the agent
+    /// does with what the engine tells.
+    pub(crate) fn collect(&mut self, candidates: &mut BTreeSet<String>) {
+        let Some(agent) = &mut self.agent else {
+            return;
+        };
+        let containers = self.engine.containers();
+        let held: BTreeSet<String> = containers.keys().cloned().collect();
         let known: BTreeSet<String> = {
             let mirror = agent.core.replica.read();
             let own = mirror.endpoints().filter(|e| e.host == self.name);
             own.map(|e| e.id.clone()).collect()
         };
         let kernel: BTreeSet<String> = self.kernel.state().endpoints.keys().cloned().collect();
+        tell_lost(agent, &containers, &kernel);
         let abandoned: BTreeSet<String> = known
             .union(&kernel)
             .filter(|id| !held.contains(*id))
@@ -101,5 +109,36 @@ impl HostNode {
         }
         agent.core.departures.wake();
         *candidates = abandoned;
+    }
+}
+
+/// Has the agent tell of containers that have lost their endpoint.
+fn tell_lost(
+    agent: &mut Agent,
+    containers: &BTreeMap<String, Container>,
+    kernel: &BTreeSet<String>,
+) {
+    let running = containers.iter().filter(|(_, container)| container.runs);
+    let held = running.map(|(id, container)| (id.clone(), of(id, container)));
+    let (held, now) = (held.collect(), Instant::now().into_std());
+    let (mirror, orphans) = (agent.core.replica.read(), &agent.core.departures.orphans);
+    let problems = agent.lost.look(&mirror, orphans, &held, kernel, now);
+    agent.core.observed.send_if_modified(|seen| {
+        let changed = seen.problems != problems;
+        seen.problems = problems;
+        changed
+    });
+}
+
+/// What the engine tells of a container that runs.
+fn of(id: &str, container: &Container) -> Held {
+    Held {
+        container: id.to_owned(),
+        tenant: container.to.tenant.clone(),
+        network: container.to.network.clone(),
+        ipv4: container.address.and_then(|address| match address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        }),
     }
 }

@@ -166,7 +166,7 @@ impl World {
         while self.writes.try_join_next().is_some() {}
         if now - self.looked >= crate::host::ABANDONED {
             self.looked = now;
-            for (host, abandoned) in self.hosts.iter().zip(&mut self.abandoned) {
+            for (host, abandoned) in self.hosts.iter_mut().zip(&mut self.abandoned) {
                 host.collect(abandoned);
             }
         }

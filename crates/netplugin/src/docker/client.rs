@@ -52,6 +52,11 @@ pub struct EngineNetwork {
 pub struct Occupant {
     #[serde(rename = "EndpointID")]
     pub endpoint_id: String,
+    /// Both are told of containers' places alone, not of networks'.
+    #[serde(rename = "NetworkID")]
+    pub network_id: String,
+    #[serde(rename = "IPAddress")]
+    pub ip_address: String,
 }
 
 /// A running container, as the engine lists it.

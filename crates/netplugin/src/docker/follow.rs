@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::EngineClient;
 use super::collect::{Abandoned, unheld};
 use super::containers::{ContainerFacts, by_endpoint};
+use super::lost::{Held, Lost, held};
 use super::plan::{Plan, plan};
 use super::severed::{self, Severed, end_of, give_back};
 use crate::data_plane::{Attachment, SharedPlane};
@@ -66,6 +67,7 @@ pub struct Follower {
 struct Memory {
     abandoned: Abandoned,
     severed: Severed,
+    lost: Lost,
     /// Bindings that differ from the engine's networks, and since when.
     unsettled: BTreeMap<String, Instant>,
     /// What the engine said of each network that it did not remove.
@@ -144,17 +146,24 @@ impl Follower {
     }
 
     async fn pass(&self, memory: &mut Memory) -> Result<(), Error> {
-        let networks = self.engine.networks().await?;
+        let mut networks = self.engine.networks().await?;
         let mut now = self.plan(&networks);
         let failed = self.carry_out(&now, &mut memory.refusals).await;
         if !now.create.is_empty() || !now.remove.is_empty() {
-            now = self.plan(&self.engine.networks().await?);
+            networks = self.engine.networks().await?;
+            now = self.plan(&networks);
         }
         self.settle_bindings(&now, &mut memory.unsettled).await;
-        let containers = by_endpoint(&self.engine.containers().await?);
+        let running = self.engine.containers().await?;
+        let containers = by_endpoint(&running);
+        let held = {
+            let mirror = self.replica.read();
+            held(&mirror, &self.driver, &networks, &running, &containers)
+        };
         let mut problems = now.problems;
         problems.extend(failed);
         problems.extend(self.give_back(&mut memory.severed, &containers).await?);
+        problems.extend(self.lost(&mut memory.lost, &held).await?);
         let observed = Observed {
             realised: now.realised,
             problems,
@@ -278,6 +287,22 @@ impl Follower {
             }
         }
         Ok(problems)
+    }
+
+    /// Looks for containers that run without an endpoint.
+    async fn lost(
+        &self,
+        lost: &mut Lost,
+        held: &BTreeMap<String, Held>,
+    ) -> Result<Vec<Problem>, Error> {
+        let orphans = &self.departures.orphans;
+        let suspects = Lost::suspects(&self.replica.read(), orphans, held);
+        let kernel = match suspects {
+            true => self.plane.with(|plane| plane.endpoints()).await?,
+            false => BTreeMap::new(),
+        };
+        let (kernel, now) = (kernel.into_keys().collect(), Instant::now());
+        Ok(lost.look(&self.replica.read(), orphans, held, &kernel, now))
     }
 
     async fn collect(&self, abandoned: &mut Abandoned) -> Result<(), Error> {

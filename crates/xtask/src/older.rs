@@ -116,6 +116,9 @@ impl State {
             Command::new("tar")
                 .arg("-C")
                 .arg(source)
+                // Files as old as their commit would be taken for those of the state that was built
+                // before: it is all one to Cargo which of two directories a workspace is in.
+                .arg("--touch")
                 .arg("-xf")
                 .arg(&archive),
         )?;

@@ -23,7 +23,7 @@ pub(crate) use anyhow::Result;
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// Parts of the names of tables whose entries go by their age.
-const AGEING: [&str; 2] = ["flow", "frag"];
+const AGEING: [&str; 4] = ["flow", "frag", "crowd", "rule_"];
 
 /// The driver's socket, inside the host.
 pub(crate) const DRIVER: &str = "/run/docker/plugins/netplugin.sock";
@@ -224,7 +224,8 @@ impl Stage {
         )
     }
 
-    /// How full the kernel's tables are, but for those of flows, which age by themselves.
+    /// How full the kernel's tables are, but for those of flows and of what rules have decided, which
+    /// age by themselves.
     pub(crate) fn map_entries(&self) -> Result<BTreeMap<String, usize>> {
         let mut entries = map_entries(&self.host.path("/sys/fs/bpf"))?;
         entries.retain(|name, _| !AGEING.iter().any(|part| name.to_lowercase().contains(part)));

@@ -5,6 +5,7 @@
 //! 3. A host that somebody could hear all the time is not collected.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use contiv_fabric::{Image, Key};
@@ -38,9 +39,9 @@ pub(crate) struct Chronicle {
     /// Hosts that were collected, or that a restored store has never heard of, and that have not
     /// come anew: their addresses may be given to others.
     pub(crate) gone: BTreeSet<String>,
-    /// Endpoints of lost hosts whose end is committed: a collection has portions, and the host's own
-    /// record goes with the last.
-    pub(crate) ended: BTreeSet<String>,
+    /// Hosts and addresses of lost endpoints whose end is committed: a collection has portions, and
+    /// the host's own record goes with the last.
+    pub(crate) ended: BTreeSet<(String, IpAddr)>,
     /// How often the store was restored.
     pub(crate) restores: u64,
     /// Which life of a master wrote a lease last.
@@ -110,7 +111,11 @@ impl Chronicle {
     }
 
     /// Endpoints that a transaction ends which relies on what is known of their host, if that is `away`.
-    fn ended_of_lost(&self, transaction: &Transaction, away: impl Fn(&str) -> bool) -> Vec<String> {
+    fn ended_of_lost(
+        &self,
+        transaction: &Transaction,
+        away: impl Fn(&str) -> bool,
+    ) -> Vec<(String, IpAddr)> {
         let relied = transaction.compares.iter().map(|c| Key::parse(&c.key));
         let relied: BTreeSet<String> = relied
             .filter_map(|key| match key {
@@ -122,15 +127,12 @@ impl Chronicle {
             Write::Delete { key } => Key::parse(key),
             Write::Put { .. } => None,
         });
-        let of_lost = |id: &String| {
-            let host = self.image.endpoint(id).map(|endpoint| &endpoint.host);
-            host.is_some_and(|host| relied.contains(host) && away(host))
-        };
         let endpoints = deleted.filter_map(|key| match key {
-            Key::Endpoint(id) => Some(id),
+            Key::Endpoint(id) => self.image.endpoint(&id),
             _ => None,
         });
-        endpoints.filter(of_lost).collect()
+        let lost = endpoints.filter(|e| relied.contains(&e.host) && away(&e.host));
+        lost.map(|e| (e.host.clone(), e.ipv4.into())).collect()
     }
 
     /// What must run once comes from who has its lease.

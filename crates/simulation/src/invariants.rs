@@ -93,7 +93,10 @@ impl Seen {
                 world.lost.insert(host.name.clone());
             }
             for (id, container) in host.engine.containers() {
-                let lost = lost || self.chronicle.ended.contains(&id);
+                let had = container
+                    .address
+                    .map(|address| (host.name.clone(), address));
+                let lost = lost || had.is_some_and(|had| self.chronicle.ended.contains(&had));
                 let same = |e: &EndpointRecord| {
                     e.host == host.name && Some(e.ipv4.into()) == container.address
                 };

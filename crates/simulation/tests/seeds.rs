@@ -22,12 +22,20 @@ const OPERATIONS: usize = 40;
 
 /// Seeds that failed once, by what was wrong then. A change of what operations there are makes other
 /// runs of them, which are to go well all the same.
-const ONCE: [(u64, &str); 2] = [
+const ONCE: [(u64, &str); 4] = [
     (
         412,
         "an agent that starts anew does not tell of containers that were fenced",
     ),
     (533, "the same, where a restored store did not know of them"),
+    (
+        2301,
+        "a restored store gave what was granted when its snapshot was taken",
+    ),
+    (
+        4770,
+        "a host was given the address of its own container, whose beginning masters had not heard of",
+    ),
 ];
 
 fn program() -> &'static Path {

@@ -6,7 +6,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use contiv_model::agent::{AddressRelease, AddressRequest, Asker, NetworkView, PoolRef};
+use contiv_model::agent::{
+    AddressRelease, AddressRequest, Asker, EndpointView, NetworkView, PoolRef,
+};
 use ipnet::IpNet;
 
 use super::Driver;
@@ -65,7 +67,12 @@ impl Driver {
             by,
         };
         let (address, prefix_len) = match self.host.request_address(&request).await {
-            Ok(grant) => (grant.address, grant.prefix_len),
+            Ok(grant) => {
+                if wish.is_none() {
+                    self.refuse_held(&request, grant.address).await?;
+                }
+                (grant.address, grant.prefix_len)
+            }
             Err(error) if error.is_transient() => {
                 let held = self.held(&request.pool, wish).and_then(|old| match ipv6 {
                     false => Some(IpAddr::from(old.ipv4)),
@@ -83,6 +90,33 @@ impl Driver {
         Ok(Address {
             address: format!("{address}/{prefix_len}"),
         })
+    }
+
+    /// Refuses, and gives back, what a container here has already. Masters may have heard of the end
+    /// of an endpoint without an answer, and not yet of the one that took its place meanwhile: they
+    /// take the address for free, to this host first of all.
+    async fn refuse_held(&self, request: &AddressRequest, address: IpAddr) -> Result<(), Error> {
+        let AddressRequest { pool, by, .. } = request;
+        let has = |e: &EndpointView| {
+            (&e.tenant, &e.network) == (&pool.tenant, &pool.network)
+                && [Some(e.ipv4.into()), e.ipv6.map(IpAddr::from)].contains(&Some(address))
+        };
+        let orphans = self.departures.orphans.views(&self.replica.read());
+        let Some(holder) = orphans.into_iter().find(has) else {
+            return Ok(());
+        };
+        let release = AddressRelease {
+            pool: pool.clone(),
+            address,
+            by: by.clone(),
+        };
+        if let Err(error) = self.host.release_address(&release).await {
+            tracing::debug!(%address, %error, "an address was not released");
+        }
+        Err(Error::Refused(format!(
+            "{address} is that of endpoint {} on this host, which masters do not know of yet; try again",
+            holder.id
+        )))
     }
 
     pub(super) async fn release_address(

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 
 use contiv_model::agent::{ObjectRef, Problem, Revision};
 use contiv_model::doctor::{Diagnosis, DoctorRequest};
+use contiv_model::encode_segment;
 use contiv_model::manifest::{AppliedPlan, Apply};
 use contiv_model::reach::{MatrixRequest, PolicyDiff, PolicyMatrix, Trace, TraceRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::path::encode;
 use crate::transport::Client;
 
 /// The answer of `GET /version`.
@@ -164,8 +164,11 @@ impl Client {
         if id.is_empty() {
             return Err(Error::EmptyName { what: "endpoint" });
         }
-        self.get_json(&format!("/api/v1/inspect/endpoints/{}/", encode(id)))
-            .await
+        self.get_json(&format!(
+            "/api/v1/inspect/endpoints/{}/",
+            encode_segment(id)
+        ))
+        .await
     }
 
     /// Every address that has an owner.
@@ -177,6 +180,6 @@ impl Client {
 fn host_path(name: &str) -> Result<String, Error> {
     match name {
         "" => Err(Error::EmptyName { what: "host" }),
-        name => Ok(format!("/api/v1/hosts/{}/", encode(name))),
+        name => Ok(format!("/api/v1/hosts/{}/", encode_segment(name))),
     }
 }

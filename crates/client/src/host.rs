@@ -6,12 +6,12 @@ use contiv_model::agent::{
     EndpointRequest, EventBatch, HitsReport, HostStatus, Progress, Register, Registered, Reported,
     Revision,
 };
+use contiv_model::encode_segment;
 use hyper::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::path::encode;
 use crate::stream::MessageStream;
 use crate::transport::Client;
 
@@ -31,7 +31,7 @@ impl Client {
         }
         Ok(HostClient {
             client: self.clone(),
-            base: format!("/agent/v1/hosts/{}", encode(name)),
+            base: format!("/agent/v1/hosts/{}", encode_segment(name)),
         })
     }
 }
@@ -175,6 +175,6 @@ impl HostClient {
         if id.is_empty() {
             return Err(Error::EmptyName { what });
         }
-        Ok(format!("{}/{collection}/{}", self.base, encode(id)))
+        Ok(format!("{}/{collection}/{}", self.base, encode_segment(id)))
     }
 }

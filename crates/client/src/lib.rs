@@ -6,8 +6,8 @@
 //! believes and what it shows); [`Error`] says which were tried and what was answered.
 //! [`Object`] ties the configuration objects of `contiv_model` to their place
 //! in the API, [`Expect`] keeps their writers from undoing each other's work,
-//! [`HostClient`] speaks for one host, and [`MessageStream`] is the stream of changes to it. It decides nothing: what to do about a refusal is
-//! the caller's business.
+//! [`HostClient`] speaks for one host, and [`MessageStream`] is the stream of changes to
+//! it. It decides nothing: what to do about a refusal is the caller's business.
 
 mod access;
 mod address;
@@ -18,7 +18,6 @@ mod fabric;
 mod host;
 mod identity;
 mod object;
-mod path;
 mod silence;
 mod stream;
 mod timeouts;

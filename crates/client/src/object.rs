@@ -1,6 +1,7 @@
 //! The configuration objects and their places in the API.
 
 use bytes::Bytes;
+use contiv_model::encode_segment;
 use contiv_model::object::Keyed;
 use hyper::header::{ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use hyper::{Method, StatusCode};
@@ -9,7 +10,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::path::encode;
 use crate::transport::{Client, written};
 
 /// A configuration object that can be sent and read: it lives at `/api/v1/<PLURAL>/<key>/`.
@@ -106,7 +106,11 @@ fn object_path<O: Object>(prefix: &str, key: &str) -> Result<String, Error> {
     if key.is_empty() {
         return Err(Error::EmptyName { what: O::NOUN });
     }
-    Ok(format!("/api/v1/{prefix}{}/{}/", O::PLURAL, encode(key)))
+    Ok(format!(
+        "/api/v1/{prefix}{}/{}/",
+        O::PLURAL,
+        encode_segment(key)
+    ))
 }
 
 #[cfg(test)]

@@ -214,17 +214,23 @@ async fn an_answer_that_is_no_json_shows_its_first_line() {
     assert!(matches!(error, Error::Unexpected { .. }), "{error}");
 }
 
-#[tokio::test]
-async fn a_repeated_delete_may_find_the_object_gone() {
-    // The first master takes the request and dies with it; the second has it done already.
-    let dying = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = dying.local_addr().unwrap();
+/// A master that takes a request and dies with it, every time.
+async fn dying() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         loop {
-            let (stream, _) = dying.accept().await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
             stream.readable().await.unwrap();
         }
     });
+    address
+}
+
+#[tokio::test]
+async fn a_repeated_delete_may_find_the_object_gone() {
+    // The first master takes the request and dies with it; the second has it done already.
+    let address = dying().await;
     let gone = || async { refusal(StatusCode::NOT_FOUND, "", "no such tenant") };
     let gone = master(Router::new().route("/api/v1/tenants/{key}/", delete(gone))).await;
     client(&[address, gone])
@@ -243,14 +249,7 @@ async fn a_repeated_delete_may_find_the_object_gone() {
 #[tokio::test]
 async fn a_repeated_creation_may_find_its_own_object() {
     // The first master takes the request and dies with it; the second has it done already.
-    let dying = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = dying.local_addr().unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = dying.accept().await.unwrap();
-            stream.readable().await.unwrap();
-        }
-    });
+    let address = dying().await;
     let exists = |headers: HeaderMap| async move {
         assert_eq!(headers["if-none-match"], "*");
         refusal(StatusCode::PRECONDITION_FAILED, "", "it exists")

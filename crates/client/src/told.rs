@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use contiv_model::agent::{EventKind, FabricEvent};
+use contiv_model::encode_segment;
 use contiv_model::inspect::HitsDocument;
 use http_body_util::BodyExt;
 use hyper::Method;
@@ -11,7 +12,6 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use crate::error::{Error, root_cause};
-use crate::path::encode;
 use crate::stream::Lines;
 use crate::transport::Client;
 
@@ -139,7 +139,7 @@ fn query(parts: &[(&str, Option<String>)]) -> String {
     for (name, value) in parts {
         if let Some(value) = value {
             let mark = if text.is_empty() { '?' } else { '&' };
-            text.push_str(&format!("{mark}{name}={}", encode(value)));
+            text.push_str(&format!("{mark}{name}={}", encode_segment(value)));
         }
     }
     text

@@ -43,4 +43,4 @@ pub use settle::{expire, forsake, settle};
 pub use tenant::{delete_tenant, put_tenant};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -17,9 +17,11 @@ mod near;
 pub mod object;
 pub mod parsed;
 pub mod reach;
+mod segment;
 mod span;
 
 pub use invalid::Invalid;
 pub use name::Name;
 pub use near::near;
+pub use segment::encode_segment;
 pub use span::parse_span;

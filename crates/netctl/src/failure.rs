@@ -97,8 +97,7 @@ fn client_exit(error: &contiv_client::Error) -> Exit {
         Error::BadAddress { .. } | Error::NoMaster | Error::EmptyName { .. } => Exit::Usage,
         Error::BadToken | Error::Identity(_) => Exit::Usage,
         Error::Unreachable { .. } | Error::StreamEnded { .. } => Exit::Request,
-        Error::Refused { .. } | Error::NotJson { .. } => Exit::Invalid,
-        Error::Unavailable { .. } => Exit::Invalid,
+        Error::Refused { .. } | Error::NotJson { .. } | Error::Unavailable { .. } => Exit::Invalid,
         Error::Unexpected { .. } | Error::Unwritable { .. } => Exit::Invalid,
     }
 }

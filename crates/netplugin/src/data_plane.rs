@@ -167,3 +167,6 @@ impl SharedPlane {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

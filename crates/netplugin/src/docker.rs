@@ -9,6 +9,7 @@ mod collect;
 mod containers;
 mod follow;
 mod labels;
+mod lasting;
 mod lost;
 mod plan;
 mod severed;

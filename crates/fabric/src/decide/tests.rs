@@ -5,7 +5,7 @@ mod apply;
 mod changes;
 mod depth;
 mod footholds;
-mod given;
+pub(crate) mod given;
 mod grants;
 mod identity;
 mod life_cycle;

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use contiv_model::agent::Revision;
+use contiv_model::encode_segment;
 use serde::Serialize;
 
 use super::answer::Problem;
@@ -73,7 +74,8 @@ impl Page {
             shown.push(show(item));
         }
         let more = shown.len() == limit && rest.next().is_some();
-        let next = more.then(|| format!("{}?limit={limit}&after={}", self.path, encode(last)));
+        let next =
+            more.then(|| format!("{}?limit={limit}&after={}", self.path, encode_segment(last)));
         Piece {
             items: shown,
             next,
@@ -95,19 +97,6 @@ impl<T: Serialize> IntoResponse for Piece<T> {
         }
         response
     }
-}
-
-fn encode(key: &str) -> String {
-    let mut out = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
-                out.push(char::from(byte));
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -2,24 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::master::Master;
 use crate::noun::{
     GLOBAL, GROUP, NETWORK, Noun, POLICY, RULE, TENANT, group, network, policy, with,
 };
+use crate::rules::{self, stage};
 
 fn rule() -> Value {
-    json!({
-        "tenantName": "default", "policyName": "p", "ruleId": "1", "direction": "in",
-        "action": "allow",
-    })
-}
-
-fn stage() -> Master {
-    let master = Master::start();
-    NETWORK.accept(&master, &network("n", "10.1.1.0/24"));
-    POLICY.accept(&master, &policy("p"));
-    GROUP.accept(&master, &group("g", "n"));
-    master
+    rules::rule("in", &json!({}))
 }
 
 #[test]

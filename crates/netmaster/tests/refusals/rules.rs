@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::master::Master;
 use crate::noun::{GROUP, NETWORK, POLICY, RULE, group, network, policy, with};
 
-fn stage() -> Master {
+pub(crate) fn stage() -> Master {
     let master = Master::start();
     NETWORK.accept(&master, &network("n", "10.1.1.0/24"));
     POLICY.accept(&master, &policy("p"));
@@ -13,7 +13,7 @@ fn stage() -> Master {
     master
 }
 
-fn rule(direction: &str, change: &Value) -> Value {
+pub(crate) fn rule(direction: &str, change: &Value) -> Value {
     let base = json!({
         "tenantName": "default", "policyName": "p", "ruleId": "1", "direction": direction,
         "action": "allow",

@@ -110,9 +110,7 @@ impl Driver {
             address,
             by: by.clone(),
         };
-        if let Err(error) = self.host.release_address(&release).await {
-            tracing::debug!(%address, %error, "an address was not released");
-        }
+        self.give_back(&release).await;
         Err(Error::Refused(format!(
             "{address} is that of endpoint {} on this host, which masters do not know of yet; try again",
             holder.id
@@ -144,11 +142,16 @@ impl Driver {
             }
         };
         let release = AddressRelease { pool, address, by };
-        if let Err(error) = self.host.release_address(&release).await {
+        self.give_back(&release).await;
+        Ok(Nothing {})
+    }
+
+    async fn give_back(&self, release: &AddressRelease) {
+        if let Err(error) = self.host.release_address(release).await {
             // What no endpoint holds expires at the master by itself.
+            let address = release.address;
             tracing::debug!(%address, %error, "an address was not released");
         }
-        Ok(Nothing {})
     }
 
     /// The engine asks for gateway and auxiliary addresses before it names the network:

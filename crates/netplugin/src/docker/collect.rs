@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use contiv_model::agent::Foothold;
 
 use super::client::EngineClient;
+use super::lasting::Lasting;
 use crate::data_plane::{Attachment, EndpointFacts};
 use crate::error::Error;
 use crate::mirror::Mirror;
@@ -25,7 +26,7 @@ const WHILE: Duration = Duration::from_secs(15);
 /// Endpoints that look abandoned, and since when.
 #[derive(Debug, Default)]
 pub(super) struct Abandoned {
-    since: BTreeMap<String, Instant>,
+    since: Lasting,
 }
 
 impl Abandoned {
@@ -49,15 +50,11 @@ impl Abandoned {
             .filter(|e| !Foothold::is_id(&e.id))
             .map(|e| e.id.as_str())
             .collect();
-        self.since.retain(|id, _| found.contains(id.as_str()));
-        for id in found {
-            self.since.entry(id.to_owned()).or_insert(now);
-        }
-        let ripe = self
-            .since
-            .iter()
-            .filter(|(_, since)| now.duration_since(**since) >= WHILE);
-        ripe.map(|(id, _)| id.clone()).collect()
+        self.since.note(found.iter().copied(), now);
+        let ripe = found
+            .into_iter()
+            .filter(|id| self.since.is_ripe(id, WHILE, now));
+        ripe.map(str::to_owned).collect()
     }
 }
 

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::EngineClient;
 use super::collect::{Abandoned, unheld};
 use super::containers::{ContainerFacts, by_endpoint};
+use super::lasting::Lasting;
 use super::lost::{Held, Lost, held};
 use super::plan::{Plan, plan};
 use super::severed::{self, Severed, end_of, give_back};
@@ -69,7 +70,7 @@ struct Memory {
     severed: Severed,
     lost: Lost,
     /// Bindings that differ from the engine's networks, and since when.
-    unsettled: BTreeMap<String, Instant>,
+    unsettled: Lasting,
     /// What the engine said of each network that it did not remove.
     refusals: BTreeMap<String, String>,
 }
@@ -218,19 +219,16 @@ impl Follower {
     }
 
     /// Repairs bindings that have differed for a while.
-    async fn settle_bindings(&self, plan: &Plan, unsettled: &mut BTreeMap<String, Instant>) {
+    async fn settle_bindings(&self, plan: &Plan, unsettled: &mut Lasting) {
         let differing: BTreeSet<&str> = plan
             .bind
             .iter()
             .map(|b| b.id.as_str())
             .chain(plan.unbind.iter().map(String::as_str))
             .collect();
-        unsettled.retain(|id, _| differing.contains(id.as_str()));
         let now = Instant::now();
-        let mut ripe = |id: &str| {
-            let since = *unsettled.entry(id.to_owned()).or_insert(now);
-            now.duration_since(since) >= SETTLED
-        };
+        unsettled.note(differing, now);
+        let ripe = |id: &str| unsettled.is_ripe(id, SETTLED, now);
         for binding in plan.bind.iter().filter(|b| ripe(&b.id)) {
             match self.host.put_docker_network(binding).await {
                 Ok(()) => tracing::info!(docker_network = binding.id, "Docker network bound again"),

@@ -18,6 +18,7 @@ use contiv_model::agent::{ObjectKind, ObjectRef, Problem};
 use super::client::{EngineContainer, EngineNetwork};
 use super::containers::ContainerFacts;
 use super::labels::named_by;
+use super::lasting::Lasting;
 use crate::cnm::automatic_name;
 use crate::mirror::{DEFAULT_TENANT, Mirror};
 use crate::orphans::{ADDRESS_LOST, Orphans};
@@ -39,7 +40,7 @@ pub struct Held {
 /// Endpoints that containers alone have, and since when.
 #[derive(Debug, Default)]
 pub struct Lost {
-    since: BTreeMap<String, Instant>,
+    since: Lasting,
     told: BTreeSet<String>,
 }
 
@@ -62,12 +63,11 @@ impl Lost {
         let complete = mirror.is_complete(); // What is absent may only not have come yet.
         let found = held.iter().filter(|(id, _)| complete && lost(id));
         let found: BTreeMap<_, _> = found.collect();
-        self.since.retain(|id, _| found.contains_key(id));
+        self.since.note(found.keys().map(|id| id.as_str()), now);
         self.told.retain(|id| found.contains_key(id));
         let mut problems = Vec::new();
         for (id, held) in found {
-            let since = *self.since.entry(id.clone()).or_insert(now);
-            if now.duration_since(since) < WHILE {
+            if !self.since.is_ripe(id, WHILE, now) {
                 continue;
             }
             let problem = problem(mirror, id, held);

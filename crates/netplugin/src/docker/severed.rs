@@ -20,6 +20,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::client::{EngineClient, EngineProcess};
 use super::containers::ContainerFacts;
+use super::lasting::Lasting;
 use crate::data_plane::{Attachment, EndpointFacts, SharedPlane};
 use crate::mirror::Mirror;
 
@@ -35,7 +36,7 @@ const URGENT: Duration = Duration::from_secs(10);
 /// Endpoints that no container seems to have, and since when.
 #[derive(Debug, Default)]
 pub(super) struct Severed {
-    since: BTreeMap<String, Instant>,
+    since: Lasting,
 }
 
 impl Severed {
@@ -56,21 +57,17 @@ impl Severed {
             .filter(|e| e.host == host && !departing.contains(&e.id) && lacking(&e.id))
             .map(|e| (e.id.as_str(), e))
             .collect();
-        self.since.retain(|id, _| found.contains_key(id.as_str()));
-        for id in found.keys() {
-            self.since.entry((*id).to_owned()).or_insert(now);
-        }
+        self.since.note(found.keys().copied(), now);
         let ripe = found
             .into_iter()
             .filter(|(id, _)| kernel.get(*id).is_some_and(detached))
-            .filter(|(id, _)| now.duration_since(self.since[*id]) >= WHILE);
+            .filter(|(id, _)| self.since.is_ripe(id, WHILE, now));
         ripe.map(|(_, endpoint)| endpoint.clone()).collect()
     }
 
     /// Whether another look is to come soon.
     pub(super) fn is_urgent(&self, now: Instant) -> bool {
-        let mut all = self.since.values();
-        all.any(|since| now.duration_since(*since) < URGENT)
+        self.since.has_younger(URGENT, now)
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn network(name: &str, subnet: &str) -> Network {
     }
 }
 
-pub(super) fn group(name: &str, network: &str, policies: &[&str]) -> EndpointGroup {
+pub(crate) fn group(name: &str, network: &str, policies: &[&str]) -> EndpointGroup {
     EndpointGroup {
         tenant_name: "default".into(),
         group_name: name.into(),
@@ -40,7 +40,7 @@ pub(super) fn group(name: &str, network: &str, policies: &[&str]) -> EndpointGro
     }
 }
 
-pub(super) fn policy(name: &str) -> Policy {
+pub(crate) fn policy(name: &str) -> Policy {
     Policy {
         tenant_name: "default".into(),
         policy_name: name.into(),

@@ -18,6 +18,7 @@ use proptest::sample::select;
 use proptest::test_runner::RngAlgorithm;
 
 use super::trace;
+use crate::decide::tests::given;
 use crate::reach::picture::mapped;
 use crate::view;
 use fabric::{Fabric, Plan, plan};
@@ -286,7 +287,7 @@ fn denying(group: &str, rule: Rule) -> Fabric {
         groups: fabric::GROUPS
             .map(|name| fabric::group(name, &policies_of(name)))
             .into(),
-        policies: vec![fabric::policy("p1")],
+        policies: vec![given::policy("p1")],
         rules: vec![(
             Rule {
                 tenant_name: "default".into(),

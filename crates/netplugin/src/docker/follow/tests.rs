@@ -1,44 +1,12 @@
 //! What is told of endpoints that cannot be given their link back.
 
 use contiv_client::Client;
-use contiv_datapath::Shortfall;
-use contiv_datapath::spec::{Desired, EndpointSpec};
-use contiv_model::agent::{HostObject, Mac, ObjectKind, Revision, StreamMessage, TakenPrefix};
+use contiv_model::agent::{HostObject, Mac, ObjectKind, Revision, StreamMessage};
 
 use super::*;
-use crate::data_plane::{DataPlane, EndpointFacts};
+use crate::data_plane::EndpointFacts;
+use crate::data_plane::tests::Idle;
 use crate::mirror::tests::{network, tenant};
-
-/// Each endpoint's link was deleted, and is made anew; nobody has it.
-struct Anew;
-
-impl DataPlane for Anew {
-    fn apply(&mut self, _: &Desired) -> Result<Vec<Shortfall>, Error> {
-        Ok(Vec::new())
-    }
-
-    fn add_endpoint(&mut self, _: &str, _: &EndpointSpec) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn remove_endpoint(&mut self, _: &str) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn endpoints(&mut self) -> Result<BTreeMap<String, EndpointFacts>, Error> {
-        let facts = EndpointFacts {
-            attachment: Attachment::Detached,
-            ..EndpointFacts::default()
-        };
-        Ok(["held", "unheld"]
-            .map(|id| (id.to_owned(), facts.clone()))
-            .into())
-    }
-
-    fn taken_prefixes(&mut self) -> Result<Vec<TakenPrefix>, Error> {
-        Ok(Vec::new())
-    }
-}
 
 fn follower() -> Follower {
     let endpoint = |id: &str, ipv4: &str| {
@@ -63,6 +31,12 @@ fn follower() -> Follower {
             endpoint("unheld", "10.1.2.2"),
         ],
     });
+    // Each endpoint's link was deleted, and is made anew; nobody has it.
+    let facts = EndpointFacts {
+        attachment: Attachment::Detached,
+        ..EndpointFacts::default()
+    };
+    let anew = ["held", "unheld"].map(|id| (id.to_owned(), facts.clone()));
     let client = Client::new("http://127.0.0.1:9", crate::MASTER_CALL).unwrap();
     Follower {
         engine: EngineClient::new("/nonexistent/docker.sock".into()),
@@ -70,7 +44,7 @@ fn follower() -> Follower {
         driver: "netplugin".into(),
         host: client.host("h1").unwrap(),
         replica,
-        plane: SharedPlane::in_memory(Anew),
+        plane: SharedPlane::in_memory(Idle(anew.into())),
         departures: Arc::default(),
         metrics: Arc::default(),
         observed: watch::channel(Observed::default()).0,

@@ -7,15 +7,14 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use contiv_client::{Client, Timeouts};
-use contiv_datapath::Shortfall;
-use contiv_datapath::spec::{Desired, EndpointSpec};
-use contiv_model::agent::{FabricEvent, Revision, TakenPrefix, Totals};
+use contiv_model::agent::{FabricEvent, Revision, Totals};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::data_plane::{DataPlane, EndpointFacts, SharedPlane};
+use crate::data_plane::SharedPlane;
+use crate::data_plane::tests::Idle;
 
 /// How long anything here may take.
 const SOON: Duration = Duration::from_secs(10);
@@ -161,30 +160,6 @@ impl Master {
     }
 }
 
-struct NoPlane;
-
-impl DataPlane for NoPlane {
-    fn apply(&mut self, _: &Desired) -> Result<Vec<Shortfall>, Error> {
-        Ok(Vec::new())
-    }
-
-    fn add_endpoint(&mut self, _: &str, _: &EndpointSpec) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn remove_endpoint(&mut self, _: &str) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn endpoints(&mut self) -> Result<BTreeMap<String, EndpointFacts>, Error> {
-        Ok(BTreeMap::new())
-    }
-
-    fn taken_prefixes(&mut self) -> Result<Vec<TakenPrefix>, Error> {
-        Ok(Vec::new())
-    }
-}
-
 /// What an agent has to say, and relays that bring it to masters.
 struct Agent {
     status: watch::Sender<Option<Arc<HostStatus>>>,
@@ -209,7 +184,7 @@ impl Agent {
             stop: CancellationToken::new(),
         };
         let introduction = Introduction {
-            plane: SharedPlane::new(NoPlane),
+            plane: SharedPlane::new(Idle::default()),
             underlay: Arc::default(),
         };
         for master in Client::new(masters, timeouts).unwrap().each() {

@@ -8,6 +8,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
+use crate::decide::tests::given;
+use crate::decide::tests::given::policy;
 use crate::world::{HOSTS, Step, World};
 
 pub(super) const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
@@ -29,21 +31,7 @@ pub(super) fn network_of(group: &str) -> &'static str {
 }
 
 pub(super) fn group(name: &str, policies: &[&str]) -> EndpointGroup {
-    EndpointGroup {
-        tenant_name: "default".into(),
-        group_name: name.into(),
-        network_name: network_of(name).into(),
-        policies: policies.iter().map(|name| (*name).to_owned()).collect(),
-        ..EndpointGroup::default()
-    }
-}
-
-pub(super) fn policy(name: &str) -> Policy {
-    Policy {
-        tenant_name: "default".into(),
-        policy_name: name.into(),
-        ..Policy::default()
-    }
+    given::group(name, network_of(name), policies)
 }
 
 /// What varies from fabric to fabric.

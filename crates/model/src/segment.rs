@@ -1,7 +1,7 @@
-//! Paths of the API.
+//! Segments of paths.
 
-/// One segment of a path: what is not plainly harmless is escaped.
-pub(crate) fn encode(segment: &str) -> String {
+/// A segment of a path (RFC 3986, section 3.3): what is not plainly harmless is escaped.
+pub fn encode_segment(segment: &str) -> String {
     let mut out = String::with_capacity(segment.len());
     for byte in segment.bytes() {
         match byte {

@@ -23,6 +23,7 @@ mod stream;
 mod timeouts;
 mod told;
 mod transport;
+mod witness;
 
 #[cfg(test)]
 mod tests;

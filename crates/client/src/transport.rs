@@ -11,28 +11,35 @@ use hyper::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Builder, ResponseFuture};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
+use tower::ServiceExt;
+use tower::util::MapResponse;
 
 use crate::access::Access;
 use crate::address::{MasterAddress, masters};
 use crate::answer::Answer;
 use crate::dial::{Connector, Dial};
-use crate::error::{Attempt, Error, root_cause, too_slow};
+use crate::error::{Attempt, Error, too_slow};
 use crate::silence::Missed;
 use crate::timeouts::Timeouts;
+use crate::witness::{self, Witness};
 
 type Http<C> = hyper_util::client::legacy::Client<C, Full<Bytes>>;
+
+type Socket = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Sockets = MapResponse<HttpsConnector<HttpConnector>, fn(Socket) -> Witness<Socket>>;
 
 /// How connections come about.
 #[derive(Clone, Debug)]
 enum Connections {
-    Sockets(Http<HttpsConnector<HttpConnector>>),
+    Sockets(Http<Sockets>),
     Dialed(Http<Connector>),
 }
 
@@ -101,7 +108,8 @@ impl Client {
             .with_tls_config(access.config()?)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(connector);
+            .wrap_connector(connector)
+            .map_response(Witness::new as fn(Socket) -> Witness<Socket>);
         let http = Connections::Sockets(pool().build(connector));
         Client::with(masters, timeouts, access, http)
     }
@@ -313,7 +321,7 @@ impl Client {
             match timeout_at(by, self.shared.http.request(request.clone())).await {
                 Ok(Ok(response)) => return Ok((response, lost.is_some())),
                 Ok(Err(error)) => {
-                    let why = root_cause(&error);
+                    let why = witness::cause(&error);
                     if error.is_connect() {
                         return Err(Failure {
                             why,

@@ -7,7 +7,7 @@
 //! | --- | --- | --- | --- | --- | --- | --- | --- |
 //! | [`request`], by a host | tentative | same, if its own | same, if its own | refused | refused | same, if its own | same, if by a Swarm's node |
 //! | [`bind`], to an endpoint | bound | bound, if its host's | same, if its own | refused | refused | refused | bound, if to a Swarm's task |
-//! | [`hand_on`], by an endpoint | none | none | another's, if its own | none | none | none | none |
+//! | [`hand_on`], by an endpoint | none | none | another's, if its own | another's, if its own | none | none | none |
 //! | [`hold`], for a Docker network | auxiliary | auxiliary, if its host's | refused | refused | refused | same, if its own | refused |
 //! | [`release`], by a host | free | free, if its own | unmoved | unmoved | unmoved | unmoved | unmoved |
 //! | [`expire`] | free | free | unmoved | unmoved | unmoved | unmoved | unmoved |
@@ -80,6 +80,9 @@ pub enum AddressState {
     /// Was an endpoint's; these hosts may still have flows of it.
     Draining {
         endpoint: String,
+        /// Where it was; records of earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
         awaited: BTreeSet<String>,
         /// As in [`Bound`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,25 +172,34 @@ impl AddressState {
         }
     }
 
-    /// An endpoint gives its address to the one that comes in its place on the same host, with the
-    /// reservation that a Swarm's manager may have of it; none unless it has the address.
+    /// An endpoint of `host` gives its address to the one that comes in its place there, with the
+    /// reservation that a Swarm's manager may have of it; none unless it has the address, or had
+    /// it last and it still drains: whoever sends there meets the new one.
     pub fn hand_on(
         current: Option<&AddressState>,
         endpoint: &str,
+        host: &str,
         next: &str,
     ) -> Option<AddressState> {
-        match current {
-            Some(Bound {
-                endpoint: id,
+        let (id, has, reserved) = match current? {
+            Bound {
+                endpoint,
                 host,
                 reserved,
-            }) if id == endpoint => Some(Bound {
-                endpoint: next.to_owned(),
-                host: host.clone(),
-                reserved: reserved.clone(),
-            }),
-            _ => None,
-        }
+            } => (endpoint, Some(host), reserved),
+            Draining {
+                endpoint,
+                host,
+                reserved,
+                ..
+            } => (endpoint, host.as_ref(), reserved),
+            _ => return None,
+        };
+        (id == endpoint && has.is_some_and(|has| has == host)).then(|| Bound {
+            endpoint: next.to_owned(),
+            host: host.to_owned(),
+            reserved: reserved.clone(),
+        })
     }
 
     /// A Swarm's manager takes the address for a service or a task, or once more in a new life.
@@ -300,11 +312,12 @@ impl AddressState {
         match current {
             Some(Bound {
                 endpoint: id,
+                host,
                 reserved,
-                ..
             }) if id == endpoint => {
                 let draining = Draining {
                     endpoint: id,
+                    host: Some(host),
                     awaited,
                     reserved,
                 };
@@ -322,6 +335,7 @@ impl AddressState {
         match current {
             Some(Draining {
                 endpoint,
+                host,
                 mut awaited,
                 reserved,
             }) => {
@@ -334,6 +348,7 @@ impl AddressState {
                 }
                 Some(Draining {
                     endpoint,
+                    host,
                     awaited,
                     reserved,
                 })

@@ -319,6 +319,10 @@ pub struct EndpointRequest {
     /// Whether it is a Swarm's task, whose address the manager has reserved.
     #[serde(default)]
     pub of_swarm: bool,
+    /// Whether it comes into being now. One that lives already, and that masters are told of
+    /// again, has had its addresses before.
+    #[serde(default)]
+    pub begins: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

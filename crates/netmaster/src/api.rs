@@ -19,6 +19,7 @@
 
 mod answer;
 mod apply;
+mod belated;
 mod body;
 mod doctor;
 mod events;
@@ -43,6 +44,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use tokio_util::sync::CancellationToken;
@@ -99,7 +101,9 @@ pub(crate) fn routes() -> Router<Shared> {
     let router = events::routes(router);
     let router = watch::routes(router);
     let router = openapi::routes(router);
-    router.layer(DefaultBodyLimit::max(MAX_OBJECT))
+    router
+        .layer(DefaultBodyLimit::max(MAX_OBJECT))
+        .layer(from_fn(belated::hear_hang_up))
 }
 
 /// Serves `path`, which ends with a slash, without the slash as well.

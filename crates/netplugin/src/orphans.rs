@@ -9,6 +9,11 @@
 //! another's by now, is fenced: it is closed here and said to be so. Nothing is moved to
 //! another address, and nobody is left to believe that it still has the old one: when the agent
 //! has started anew, the engine alone knows of it, and it is found by that (`docker::lost`).
+//!
+//! Masters may have heard of an end without this host having heard so. They keep the address from
+//! others until the host has come as far as the end, and the host does not say that it has before
+//! they know who has the address by now (`upstream::status`). To this host they give it sooner:
+//! here nobody else takes it either.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -49,6 +54,8 @@ struct State {
     orphans: BTreeMap<String, Orphan>,
     /// Why those were fenced that masters refused.
     fenced: BTreeMap<String, String>,
+    /// Those that are ending, and whose addresses masters have given to others here.
+    passed_on: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +90,7 @@ impl Orphans {
             e.host == host
                 && own == (&pool.tenant, &pool.network, &pool.group)
                 && !taken.contains(e.id.as_str())
+                && !state.passed_on.contains(&e.id)
                 && wish.is_none_or(|wish| addresses.contains(&Some(wish)))
         };
         ended.find(fits).cloned()
@@ -103,6 +111,38 @@ impl Orphans {
         self.state().orphans.insert(id.to_owned(), orphan);
         self.more.notify_one();
         view
+    }
+
+    /// The endpoint that masters are still to hear of, and that has an address of the pool's network.
+    pub(crate) fn holder(&self, pool: &PoolRef, address: IpAddr) -> Option<String> {
+        let state = self.state();
+        let mut orphans = state.orphans.values().map(|orphan| &orphan.view);
+        let holder = orphans.find(|view| has(view, pool, address));
+        holder.map(|view| view.id.clone())
+    }
+
+    /// Masters have given an address to this host: from now on it is nobody's to use again. Tells
+    /// the other endpoint that has come to use it before.
+    pub(crate) fn given(
+        &self,
+        mirror: &Mirror,
+        departing: &BTreeSet<String>,
+        pool: &PoolRef,
+        address: IpAddr,
+    ) -> Option<String> {
+        let mut state = self.state();
+        state.passed_on.retain(|id| mirror.endpoint(id).is_some());
+        let ending = departing.iter().filter_map(|id| mirror.endpoint(id));
+        let before = ending.filter(|view| has(view, pool, address));
+        state.passed_on.extend(before.map(|view| view.id.clone()));
+        drop(state);
+        self.holder(pool, address)
+    }
+
+    /// Whether masters are still to hear of any.
+    pub(crate) fn are_untold(&self, mirror: &Mirror) -> bool {
+        let state = self.state();
+        state.orphans.keys().any(|id| mirror.endpoint(id).is_none())
     }
 
     /// Takes in what containers use and a complete mirror lacks.
@@ -260,6 +300,7 @@ impl Orphans {
             // Nothing here tells a Swarm's task from others for sure. Masters know which endpoint had
             // an address last, and give it back what a Swarm has reserved.
             of_swarm: false,
+            begins: false,
         };
         match host.put_endpoint(id, &request).await {
             Ok(grant) => {
@@ -316,6 +357,11 @@ impl Orphans {
     }
 }
 
+fn has(view: &EndpointView, pool: &PoolRef, address: IpAddr) -> bool {
+    (&view.tenant, &view.network) == (&pool.tenant, &pool.network)
+        && [Some(view.ipv4.into()), view.ipv6.map(IpAddr::from)].contains(&Some(address))
+}
+
 /// What the kernel knows of an endpoint, by names.
 fn view(mirror: &Mirror, host: &str, id: &str, facts: &EndpointFacts) -> Option<EndpointView> {
     let spec = facts.spec.as_ref()?;
@@ -336,3 +382,6 @@ fn view(mirror: &Mirror, host: &str, id: &str, facts: &EndpointFacts) -> Option<
         mac: Mac(spec.mac),
     })
 }
+
+#[cfg(test)]
+mod tests;

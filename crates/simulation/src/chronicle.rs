@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use contiv_fabric::{Image, Key};
+use contiv_ipam::AddressState;
 use contiv_store::{Contents, Entry, Transaction, Write};
 use tokio::time::Instant;
 
@@ -39,8 +40,8 @@ pub(crate) struct Chronicle {
     /// Hosts that were collected, or that a restored store has never heard of, and that have not
     /// come anew: their addresses may be given to others.
     pub(crate) gone: BTreeSet<String>,
-    /// Hosts and addresses of lost endpoints whose end is committed: a collection has portions, and
-    /// the host's own record goes with the last.
+    /// Hosts and addresses of lost endpoints whose end is committed, or which wait no longer for the
+    /// host to hear of an end: a collection has portions, and the host's own record goes with the last.
     pub(crate) ended: BTreeSet<(String, IpAddr)>,
     /// How often the store was restored.
     pub(crate) restores: u64,
@@ -110,7 +111,8 @@ impl Chronicle {
         self.addresses(&transaction)
     }
 
-    /// Endpoints that a transaction ends which relies on what is known of their host, if that is `away`.
+    /// Endpoints that a transaction ends which relies on what is known of their host, if that is `away`,
+    /// and addresses for which it no longer waits until such a host has heard.
     fn ended_of_lost(
         &self,
         transaction: &Transaction,
@@ -131,8 +133,22 @@ impl Chronicle {
             Key::Endpoint(id) => self.image.endpoint(&id),
             _ => None,
         });
-        let lost = endpoints.filter(|e| relied.contains(&e.host) && away(&e.host));
-        lost.map(|e| (e.host.clone(), e.ipv4.into())).collect()
+        let is_lost = |host: &String| relied.contains(host) && away(host);
+        let lost = endpoints.filter(|e| is_lost(&e.host));
+        let ended = lost.map(|e| (e.host.clone(), e.ipv4.into()));
+        let drained = transaction.writes.iter().flat_map(|write| {
+            let Some(Key::Address(network, address)) = Key::parse(write.key()) else {
+                return Vec::new();
+            };
+            match self.image.address(network, address) {
+                Some(AddressState::Draining { awaited, .. }) => {
+                    let lost = awaited.iter().filter(|host| is_lost(host));
+                    lost.map(|host| (host.clone(), address)).collect()
+                }
+                _ => Vec::new(),
+            }
+        });
+        ended.chain(drained).collect()
     }
 
     /// What must run once comes from who has its lease.

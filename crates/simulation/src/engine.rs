@@ -38,6 +38,8 @@ pub(crate) struct Container {
     /// Masters took its host for lost, and may give its address to others: how often the store
     /// had been restored then.
     pub(crate) disowned: Option<u64>,
+    /// Its endpoint was closed, since its address was lost.
+    pub(crate) fenced: bool,
 }
 
 /// What a container is attached to.
@@ -77,6 +79,13 @@ impl Engine {
         }
     }
 
+    /// Its agent has closed the container's endpoint.
+    pub(crate) fn set_fenced(&self, id: &str) {
+        if let Some(container) = self.state().containers.get_mut(id) {
+            container.fenced = true;
+        }
+    }
+
     /// Those that run and are not being taken away.
     pub(crate) fn running(&self) -> Vec<String> {
         let state = self.state();
@@ -110,6 +119,7 @@ impl Engine {
                 runs: false,
                 ending: false,
                 disowned: None,
+                fenced: false,
             };
             state.containers.insert(id.clone(), container);
             (id, state.boot)

@@ -25,9 +25,8 @@ pub(crate) struct Seen {
     /// How often followers had lost the thread, and which lives masters had.
     breaks: Option<u64>,
     lives: Vec<Option<Arc<Ledger>>>,
-    /// Containers that masters do not know, and those that were fenced.
+    /// Containers that masters do not know.
     strangers: BTreeSet<String>,
-    fenced: BTreeSet<String>,
 }
 
 impl Seen {
@@ -39,7 +38,6 @@ impl Seen {
             breaks: None,
             lives: Vec::new(),
             strangers: BTreeSet::new(),
-            fenced: BTreeSet::new(),
         }
     }
 
@@ -130,7 +128,8 @@ impl Seen {
                         .tally
                         .add("containers unknown to masters, then adopted");
                 }
-                if is_fenced(host, &id) && self.fenced.insert(id) {
+                if is_fenced(host, &id) && !container.fenced {
+                    host.engine.set_fenced(&id);
                     world.tally.add("containers fenced");
                 }
             }
@@ -187,7 +186,11 @@ fn running(world: &World) -> impl Iterator<Item = (&HostNode, String, Container)
         .hosts
         .iter()
         .flat_map(move |host| of_host(host).into_iter().map(move |(id, c)| (host, id, c)));
-    all.filter(|(host, id, c)| c.runs && !c.ending && !is_fenced(host, id))
+    // What was fenced stays so when the agent ends, as long as its links are not made again.
+    let is_closed = |host: &HostNode, id: &str, c: &Container| {
+        is_fenced(host, id) || c.fenced && !host.kernel.state().endpoints.contains_key(id)
+    };
+    all.filter(move |(host, id, c)| c.runs && !c.ending && !is_closed(host, id, c))
 }
 
 /// No two containers that run have one address.

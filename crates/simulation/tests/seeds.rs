@@ -22,7 +22,7 @@ const OPERATIONS: usize = 40;
 
 /// Seeds that failed once, by what was wrong then. A change of what operations there are makes other
 /// runs of them, which are to go well all the same.
-const ONCE: [(u64, &str); 4] = [
+const ONCE: [(u64, &str); 9] = [
     (
         412,
         "an agent that starts anew does not tell of containers that were fenced",
@@ -35,6 +35,26 @@ const ONCE: [(u64, &str); 4] = [
     (
         4770,
         "a host was given the address of its own container, whose beginning masters had not heard of",
+    ),
+    (
+        2810,
+        "the same, by a container that asked for the address itself",
+    ),
+    (
+        6064,
+        "a host said that it had heard of an end, and had given the address to a container before",
+    ),
+    (
+        724,
+        "after a restore a host gave an address on before the other that had it was heard",
+    ),
+    (
+        2947,
+        "a master forgot for good what it had written itself, when what it wrote next failed",
+    ),
+    (
+        6974,
+        "a deletion that was given up came late, and deleted what had been made since",
     ),
 ];
 

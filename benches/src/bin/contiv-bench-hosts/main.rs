@@ -375,5 +375,6 @@ fn wish(tenant: usize) -> EndpointRequest {
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: true,
     }
 }

@@ -65,21 +65,22 @@ pub fn put_endpoint(
         mac: mac(request.mac, ipv4)?,
     };
     let mut draft = place.draft();
-    if request.ipv4.is_none() {
-        // What lives on a host already names its addresses.
+    if request.ipv4.is_none() || request.begins {
+        // What lives on a host already names its addresses. What comes now has none of before, even
+        // if the host has had the address until now: it may be another's, which is still to be told.
         adopt::check(image)?;
     }
     if image.host(host).is_some() {
         // A boot that begins meanwhile would end the endpoint at once.
         draft.rely_on(&Key::Host(host.to_owned()));
     }
-    let replaced = replaced(image, host, request, &record)?;
-    if let Some(old) = replaced {
+    if let Some(old) = replaced(image, host, request, &record)? {
         draft.delete(&Key::Endpoint(old.id.clone()));
     }
     for address in record.addresses() {
         let state = place.state(host, address)?;
-        let handed = replaced.and_then(|old| AddressState::hand_on(state, &old.id, id));
+        let before = request.replaces.as_deref();
+        let handed = before.and_then(|old| AddressState::hand_on(state, old, host, id));
         let bound = match handed {
             Some(handed) => handed,
             None => {

@@ -35,6 +35,7 @@ pub fn give_foothold(image: &Image, time: u64, network: &str, host: &str) -> Dec
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: false,
     };
     put_endpoint(image, time, host, &foothold.to_string(), &request)
 }

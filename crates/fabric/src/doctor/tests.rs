@@ -186,11 +186,13 @@ fn what_leaks_is_named_and_freed_and_the_rest_stays() {
         },
         AddressState::Draining {
             endpoint: "old".into(),
+            host: None,
             awaited: ["gone".to_owned()].into(),
             reserved: None,
         },
         AddressState::Draining {
             endpoint: "old".into(),
+            host: None,
             awaited: ["h1".to_owned()].into(),
             reserved: None,
         },

@@ -86,7 +86,8 @@ impl Image {
         first.or_else(|| self.addresses.lowest_free(network, pool))
     }
 
-    pub(crate) fn address(&self, network: u32, address: IpAddr) -> Option<&AddressState> {
+    /// Who has an address of a network, by its number; none when it is free.
+    pub fn address(&self, network: u32, address: IpAddr) -> Option<&AddressState> {
         self.addresses.get(network, address)
     }
 

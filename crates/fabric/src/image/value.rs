@@ -1,8 +1,9 @@
 //! Records on their way to and fro: from an image back to what is stored, and between
 //! the image of what is committed and one that is ahead of it.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
-use contiv_store::{TICKETS, Write};
 use serde::Serialize;
 
 use super::{Applied, Image};
@@ -42,42 +43,15 @@ impl Image {
         }
     }
 
-    /// What was written under a ticket has become commit `number`.
-    pub fn confirm(&mut self, ticket: u64, number: u64, writes: &[Write]) -> Result<(), Error> {
+    /// Has at these keys what another image has there.
+    pub fn take_over(&mut self, keys: &BTreeSet<String>, from: &Image) -> Result<(), Error> {
         let mut applied = Applied::default();
-        for write in writes {
-            let Write::Put { key, value } = write else {
-                continue;
-            };
-            // Where a later ticket has written already, its number stays.
-            if self.number_of(key) == ticket {
-                self.put(key, value, number, &mut applied)?;
-                self.numbers.insert(key.clone(), number);
-            }
-        }
-        self.number = number;
-        Ok(())
-    }
-
-    /// What was written under a ticket will not be: its keys are again as `committed` has them.
-    pub fn revoke(
-        &mut self,
-        ticket: u64,
-        writes: &[Write],
-        committed: &Image,
-    ) -> Result<(), Error> {
-        let mut applied = Applied::default();
-        for write in writes {
-            let key = write.key();
-            let later = self.number_of(key);
-            if later >= TICKETS && later != ticket {
-                continue;
-            }
-            match committed.value_of(key) {
+        for key in keys {
+            match from.value_of(key) {
                 Some(value) => {
-                    let number = committed.number_of(key);
+                    let number = from.number_of(key);
                     self.put(key, &value, number, &mut applied)?;
-                    self.numbers.insert(key.to_owned(), number);
+                    self.numbers.insert(key.clone(), number);
                 }
                 None => {
                     self.delete(key, &mut applied);

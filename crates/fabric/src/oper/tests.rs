@@ -56,6 +56,7 @@ fn world() -> World {
             mac: None,
             replaces: None,
             of_swarm: false,
+            begins: false,
         };
         let made = crate::put_endpoint(&world.image, 1, "h1", id, &request);
         world.grant(made);

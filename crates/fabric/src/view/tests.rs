@@ -139,6 +139,7 @@ fn start(world: &mut World, id: &str, host: &str) -> Applied {
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: false,
     };
     let decision = crate::put_endpoint(&world.image, 1, host, id, &request).unwrap();
     world.commit(decision.transaction).unwrap()

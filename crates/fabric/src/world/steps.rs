@@ -44,7 +44,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
                 IpAddr::V4(address) => address,
                 IpAddr::V6(_) => unreachable!("addresses at random are IPv4"),
             });
-            let request = EndpointRequest { pool, ipv4, ipv6: None, mac: None, replaces: None, of_swarm: false, };
+            let request = EndpointRequest { pool, ipv4, ipv6: None, mac: None, replaces: None, of_swarm: false, begins: false, };
             Step::PutEndpoint(host, id, request)
         }),
         4 => (host(), endpoint_id()).prop_map(|(host, id)| Step::DeleteEndpoint(host, id)),

@@ -20,6 +20,8 @@ enum Event {
     LetGo(&'static str, &'static str),
     Unbind(&'static str),
     Dropped(&'static str),
+    /// From an endpoint of the host to another one.
+    HandOn(&'static str, &'static str, &'static str),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -34,6 +36,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (id(), host()).prop_map(|(id, host)| Event::LetGo(id, host)),
         3 => id().prop_map(Event::Unbind),
         3 => host().prop_map(Event::Dropped),
+        2 => (id(), host(), id()).prop_map(|(old, host, next)| Event::HandOn(old, host, next)),
     ]
 }
 
@@ -46,6 +49,8 @@ struct Model {
     /// Docker networks and their hosts.
     holders: BTreeMap<&'static str, &'static str>,
     hosts_with_flows: BTreeSet<&'static str>,
+    /// The endpoint that has ended last, and its host.
+    ended: Option<(&'static str, &'static str)>,
 }
 
 impl Model {
@@ -100,11 +105,21 @@ impl Model {
             Event::Unbind(id) => {
                 if let Some(host) = self.endpoints.remove(id) {
                     self.hosts_with_flows = awaited(host);
+                    self.ended = Some((id, host));
                 }
                 true
             }
             Event::Dropped(host) => {
                 self.hosts_with_flows.remove(host);
+                true
+            }
+            Event::HandOn(old, host, next) => {
+                let drains = !self.hosts_with_flows.is_empty() && self.ended == Some((old, host));
+                if drains || self.endpoints.get(old) == Some(&host) {
+                    self.hosts_with_flows.clear();
+                    self.endpoints.remove(old);
+                    self.endpoints.insert(next, host);
+                }
                 true
             }
         }
@@ -138,6 +153,10 @@ fn step(current: Option<AddressState>, event: &Event) -> (Option<AddressState>, 
             return (AddressState::unbind(current, id, hosts), None);
         }
         Event::Dropped(host) => return (AddressState::settle(current, |h| h == host), None),
+        Event::HandOn(old, host, next) => {
+            let handed = AddressState::hand_on(current.as_ref(), old, host, next);
+            return (handed.or(current), None);
+        }
     };
     match asked {
         Ok(state) => (Some(state), None),

@@ -1,6 +1,6 @@
 //! The image that requests are decided on: the committed one, and what is on its way.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use contiv_fabric::{Image, Lane};
 use contiv_store::{Commit, TICKETS, Write};
@@ -15,6 +15,8 @@ use crate::error::Error;
 /// 3. What others committed is taken over. What was sent and wrote the same keys will fail.
 /// 4. What has failed is taken back, key by key, and nothing else with it: who built on it
 ///    fails as well, since its ticket comes to nothing.
+///
+/// At each key the image has what was sent last and wrote there, or else what is committed.
 #[derive(Debug)]
 pub(crate) struct Head {
     image: Option<Image>,
@@ -101,26 +103,24 @@ impl Head {
             return Ok(()); // The image was made of it.
         }
         let there: HashMap<&str, &Write> = commit.writes.iter().map(|w| (w.key(), w)).collect();
+        let within = |write: &Write| there.get(write.key()).is_some_and(|w| *w == write);
         let mut ours = BTreeSet::new();
-        let mut done = Vec::new();
-        for (ticket, writes) in &self.sent {
-            let within = |write: &Write| there.get(write.key()).is_some_and(|w| *w == write);
-            if !writes.is_empty() && writes.iter().all(within) {
+        self.sent.retain(|_, writes| {
+            let done = !writes.is_empty() && writes.iter().all(within);
+            if done {
                 ours.extend(writes.iter().map(|w| w.key().to_owned()));
-                done.push(*ticket);
             }
-        }
-        let foreign = commit.writes.iter().filter(|w| !ours.contains(w.key()));
-        let foreign: Vec<Write> = foreign.cloned().collect();
-        let clash = |write: &Write| image.number_of(write.key()) >= TICKETS;
-        let (late, free): (Vec<Write>, Vec<Write>) = foreign.into_iter().partition(clash);
+            !done
+        });
+        let foreign =
+            |write: &Write| there.contains_key(write.key()) && !ours.contains(write.key());
+        let sent = self.sent.iter();
+        let lost = sent.filter(|(_, writes)| writes.iter().any(foreign));
+        let lost: Vec<u64> = lost.map(|(ticket, _)| *ticket).collect();
+        let ahead: HashSet<&str> = self.sent.values().flatten().map(Write::key).collect();
+        let free = commit.writes.iter().filter(|w| !ahead.contains(w.key()));
+        let free: Vec<Write> = free.cloned().collect();
         image.apply(number, &free)?;
-        for ticket in done {
-            if let Some(writes) = self.sent.remove(&ticket) {
-                image.confirm(ticket, number, &writes)?;
-            }
-        }
-        let lost: Vec<u64> = late.iter().map(|w| image.number_of(w.key())).collect();
         for ticket in lost {
             self.fail(ticket, committed)?;
         }
@@ -133,8 +133,15 @@ impl Head {
             return Ok(());
         };
         self.generation += 1;
-        if let Some(image) = &mut self.image {
-            image.revoke(ticket, &writes, committed)?;
+        let Some(image) = &mut self.image else {
+            return Ok(());
+        };
+        let keys: BTreeSet<String> = writes.iter().map(|w| w.key().to_owned()).collect();
+        image.take_over(&keys, committed)?;
+        for (ticket, writes) in &self.sent {
+            let again = writes.iter().filter(|w| keys.contains(w.key()));
+            let again: Vec<Write> = again.cloned().collect();
+            image.apply(*ticket, &again)?;
         }
         Ok(())
     }
@@ -146,3 +153,6 @@ impl Head {
         self.generation += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,6 +92,7 @@ async fn writer(host: usize, given: Given, stop: Arc<AtomicBool>) {
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: false,
     };
     let mut n = 0;
     while !stop.load(Ordering::Relaxed) {

@@ -101,6 +101,7 @@ async fn an_address_lives_from_its_grant_over_its_endpoint_to_its_end() {
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: false,
     };
     let grant = host.put_endpoint("e1", &request).await.unwrap();
     assert_eq!(grant.endpoint.ipv4, ipv4);

@@ -45,6 +45,7 @@ fn wish(ipv4: Option<&str>) -> EndpointRequest {
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: false,
     }
 }
 

@@ -58,6 +58,7 @@ async fn populated(master: &Master) -> HostClient {
             mac: None,
             replaces: None,
             of_swarm: false,
+            begins: false,
         };
         let id = format!("{name}-id");
         host.put_endpoint(&id, &request).await.unwrap();

@@ -32,6 +32,7 @@ async fn everything_is_there_after_kill_9() {
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: false,
     };
     host.put_endpoint("e1", &request).await.unwrap();
     let binding = DockerNetwork {

@@ -88,6 +88,7 @@ async fn endpoint(host: &HostClient, id: &str, tenant: &str) {
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: false,
     };
     host.put_endpoint(id, &request).await.unwrap();
 }

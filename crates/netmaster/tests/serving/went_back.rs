@@ -25,6 +25,7 @@ fn wish(ipv4: Option<Ipv4Addr>) -> EndpointRequest {
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: false,
     }
 }
 

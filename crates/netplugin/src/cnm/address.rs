@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use contiv_model::agent::{
-    AddressRelease, AddressRequest, Asker, EndpointView, NetworkView, PoolRef,
+    AddressGrant, AddressRelease, AddressRequest, Asker, NetworkView, PoolRef,
 };
 use ipnet::IpNet;
 
@@ -18,6 +18,9 @@ use super::pool_id::{Place, PoolId};
 use super::wire::{ADDRESS_TYPE, Address, GATEWAY_TYPE, Nothing, ReleaseAddress, RequestAddress};
 use crate::error::Error;
 use crate::mirror::DEFAULT_TENANT;
+
+/// How often masters are asked for an address that no container here has.
+const TRIES: usize = 3;
 
 impl Driver {
     pub(super) async fn request_address(
@@ -66,14 +69,9 @@ impl Driver {
             address: wish,
             by,
         };
-        let (address, prefix_len) = match self.host.request_address(&request).await {
-            Ok(grant) => {
-                if wish.is_none() {
-                    self.refuse_held(&request, grant.address).await?;
-                }
-                (grant.address, grant.prefix_len)
-            }
-            Err(error) if error.is_transient() => {
+        let (address, prefix_len) = match self.ask(&request).await {
+            Ok(grant) => (grant.address, grant.prefix_len),
+            Err(Error::Master(error)) if error.is_transient() => {
                 let held = self.held(&request.pool, wish).and_then(|old| match ipv6 {
                     false => Some(IpAddr::from(old.ipv4)),
                     true => old.ipv6.map(IpAddr::from),
@@ -85,36 +83,30 @@ impl Driver {
                 tracing::info!(%address, "no master answers: an address that this host held");
                 (address, subnet.prefix_len())
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         Ok(Address {
             address: format!("{address}/{prefix_len}"),
         })
     }
 
-    /// Refuses, and gives back, what a container here has already. Masters may have heard of the end
-    /// of an endpoint without an answer, and not yet of the one that took its place meanwhile: they
-    /// take the address for free, to this host first of all.
-    async fn refuse_held(&self, request: &AddressRequest, address: IpAddr) -> Result<(), Error> {
-        let AddressRequest { pool, by, .. } = request;
-        let has = |e: &EndpointView| {
-            (&e.tenant, &e.network) == (&pool.tenant, &pool.network)
-                && [Some(e.ipv4.into()), e.ipv6.map(IpAddr::from)].contains(&Some(address))
-        };
-        let orphans = self.departures.orphans.views(&self.replica.read());
-        let Some(holder) = orphans.into_iter().find(has) else {
-            return Ok(());
-        };
-        let release = AddressRelease {
-            pool: pool.clone(),
-            address,
-            by: by.clone(),
-        };
-        self.give_back(&release).await;
-        Err(Error::Refused(format!(
-            "{address} is that of endpoint {} on this host, which masters do not know of yet; try again",
-            holder.id
-        )))
+    /// What masters give. They may have heard of the end of an endpoint without an answer, and not
+    /// yet of the one that took its place here meanwhile: they take the address for free, to this
+    /// host first of all. It is kept for that one, and they are asked for another.
+    async fn ask(&self, request: &AddressRequest) -> Result<AddressGrant, Error> {
+        let mut tries = 0..TRIES;
+        loop {
+            let grant = self.host.request_address(request).await?;
+            match self.given(&request.pool, grant.address) {
+                // An engine that starts asks once more for what its containers have.
+                Some(holder) if request.address.is_none() => {
+                    if tries.next().is_none() {
+                        return Err(held_by(grant.address, &holder));
+                    }
+                }
+                _ => return Ok(grant),
+            }
+        }
     }
 
     pub(super) async fn release_address(
@@ -141,17 +133,15 @@ impl Driver {
                 }
             }
         };
+        if self.departures.orphans.holder(&pool, address).is_some() {
+            return Ok(Nothing {}); // Another endpoint has it by now.
+        }
         let release = AddressRelease { pool, address, by };
-        self.give_back(&release).await;
-        Ok(Nothing {})
-    }
-
-    async fn give_back(&self, release: &AddressRelease) {
-        if let Err(error) = self.host.release_address(release).await {
+        if let Err(error) = self.host.release_address(&release).await {
             // What no endpoint holds expires at the master by itself.
-            let address = release.address;
             tracing::debug!(%address, %error, "an address was not released");
         }
+        Ok(Nothing {})
     }
 
     /// The engine asks for gateway and auxiliary addresses before it names the network:
@@ -180,6 +170,13 @@ impl Driver {
             address: format!("{address}/{}", subnet.prefix_len()),
         })
     }
+}
+
+/// Refuses an address that a container here has, of which masters are still to hear.
+pub(super) fn held_by(address: IpAddr, holder: &str) -> Error {
+    Error::Refused(format!(
+        "{address} is that of endpoint {holder} on this host, which masters do not know of yet; try again"
+    ))
 }
 
 /// What the engine shows as gateway. A network without one answers its own network

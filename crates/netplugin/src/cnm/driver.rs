@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use contiv_client::{Client, HostClient};
-use contiv_model::agent::{DockerNetwork, EndpointView, PoolRef, Revision};
+use contiv_model::agent::{DockerNetwork, EndpointRequest, EndpointView, PoolRef, Revision};
 use ipnet::IpNet;
 use tokio::time::timeout;
 
@@ -116,6 +116,23 @@ impl Driver {
         let mirror = self.replica.read();
         let orphans = &self.departures.orphans;
         orphans.replaceable(&mirror, &self.host_name, pool, wish, &departing)
+    }
+
+    /// Puts an endpoint in the place of such a one; none if there is none.
+    pub(super) fn take_over(&self, id: &str, wish: &EndpointRequest) -> Option<EndpointView> {
+        let (departing, address) = (self.departures.ids(), wish.ipv4.map(IpAddr::from));
+        let orphans = &self.departures.orphans;
+        // Held until it is done: who hears of the old one's end finds the new one.
+        let mirror = self.replica.read();
+        let old = orphans.replaceable(&mirror, &self.host_name, &wish.pool, address, &departing)?;
+        Some(orphans.replace(id, &old, wish.mac))
+    }
+
+    /// Takes note of an address that masters have given; tells the endpoint that has it already.
+    pub(super) fn given(&self, pool: &PoolRef, address: IpAddr) -> Option<String> {
+        let departing = self.departures.ids();
+        let orphans = &self.departures.orphans;
+        orphans.given(&self.replica.read(), &departing, pool, address)
     }
 
     /// The pool that options name, `default` being the tenant that goes without saying, or

@@ -6,14 +6,14 @@
 //! fails leaves the endpoint to [`crate::departures`], which removes it from the
 //! kernel and the master, as often as it takes.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use contiv_datapath::spec::link_names;
 use contiv_model::agent::{EndpointGrant, EndpointRequest, EndpointView, Mac, PoolRef};
 
 use super::Driver;
-use super::address::address;
+use super::address::{address, held_by};
 use super::wire::{
     CreateEndpoint, CreatedEndpoint, EndpointRef, Interface, InterfaceName, Join, Joined, Nothing,
     PORT_MAP,
@@ -65,27 +65,38 @@ impl Driver {
             mac: mac(&request.interface.mac_address)?,
             replaces: None,
             of_swarm: binding.swarm.is_some(),
+            begins: true,
         };
+        let addresses = [wish.ipv4.map(IpAddr::from), wish.ipv6.map(IpAddr::from)];
+        for address in addresses.into_iter().flatten() {
+            let holder = self.departures.orphans.holder(&wish.pool, address);
+            if let Some(holder) = holder.filter(|holder| *holder != id) {
+                return Err(held_by(address, &holder));
+            }
+        }
         // Armed until the endpoint is whole; the engine's time-out drops this future.
         let mut undo = Undo {
             driver: &self,
             id: Some(&id),
         };
-        let mut granted = self.host.put_endpoint(&id, &wish).await;
-        if let Err(error) = &granted
-            && error.is_transient()
-            && let Some(ipv4) = wish.ipv4
-            && let Some(old) = self.held(&wish.pool, Some(ipv4.into()))
-        {
-            let endpoint = self.departures.orphans.replace(&id, &old, wish.mac);
-            tracing::warn!(endpoint = id, address = %ipv4, "no master answers: told to them later");
-            let revision = self.replica.heard();
-            granted = Ok(EndpointGrant { endpoint, revision });
-        }
-        if granted.as_ref().is_err_and(|error| !error.is_transient()) {
-            undo.id = None; // A refusal has made nothing.
-        }
-        let grant = granted?;
+        let grant = match self.host.put_endpoint(&id, &wish).await {
+            Ok(grant) => {
+                self.refuse_held(&id, &wish.pool, &grant.endpoint)?;
+                grant
+            }
+            Err(error) if error.is_transient() => {
+                let endpoint = wish.ipv4.and_then(|_| self.take_over(&id, &wish));
+                let endpoint = endpoint.ok_or(error)?;
+                let address = endpoint.ipv4;
+                tracing::warn!(endpoint = id, %address, "no master answers: told to them later");
+                let revision = self.replica.heard();
+                EndpointGrant { endpoint, revision }
+            }
+            Err(error) => {
+                undo.id = None; // A refusal has made nothing.
+                return Err(error.into());
+            }
+        };
         self.make_links(&id, &grant).await?;
         undo.id = None;
         self.memory().grants.insert(id.clone(), grant.revision);
@@ -99,6 +110,17 @@ impl Driver {
         Ok(CreatedEndpoint {
             interface: missing(&request.interface, &grant.endpoint, &self),
         })
+    }
+
+    /// Refuses what another container here has, although masters gave it.
+    fn refuse_held(&self, id: &str, pool: &PoolRef, endpoint: &EndpointView) -> Result<(), Error> {
+        let given = [Some(endpoint.ipv4.into()), endpoint.ipv6.map(IpAddr::from)];
+        for address in given.into_iter().flatten() {
+            if let Some(holder) = self.given(pool, address).filter(|holder| holder != id) {
+                return Err(held_by(address, &holder));
+            }
+        }
+        Ok(())
     }
 
     async fn make_links(&self, id: &str, grant: &EndpointGrant) -> Result<(), Error> {
@@ -282,8 +304,8 @@ fn ipv4(text: &str) -> Result<Option<Ipv4Addr>, Error> {
     match text {
         "" => Ok(None),
         text => match address(text)? {
-            std::net::IpAddr::V4(v4) => Ok(Some(v4)),
-            std::net::IpAddr::V6(_) => Err(Error::Refused(format!("{text:?} is not IPv4"))),
+            IpAddr::V4(v4) => Ok(Some(v4)),
+            IpAddr::V6(_) => Err(Error::Refused(format!("{text:?} is not IPv4"))),
         },
     }
 }
@@ -292,8 +314,8 @@ fn ipv6(text: &str) -> Result<Option<Ipv6Addr>, Error> {
     match text {
         "" => Ok(None),
         text => match address(text)? {
-            std::net::IpAddr::V6(v6) => Ok(Some(v6)),
-            std::net::IpAddr::V4(_) => Err(Error::Refused(format!("{text:?} is not IPv6"))),
+            IpAddr::V6(v6) => Ok(Some(v6)),
+            IpAddr::V4(_) => Err(Error::Refused(format!("{text:?} is not IPv6"))),
         },
     }
 }

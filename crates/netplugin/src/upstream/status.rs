@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contiv_model::agent::{EndpointStatus, Foothold, HostStatus, ObjectKind, ObjectRef};
+use contiv_model::agent::{EndpointStatus, Foothold, HostStatus, ObjectKind, ObjectRef, Revision};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -47,7 +47,7 @@ impl Reporter {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut applications = self.replica.applications();
         let mut works = self.replica.works();
-        let mut progress = Instant::now();
+        let (mut progress, mut said) = (Instant::now(), Revision::default());
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -67,14 +67,15 @@ impl Reporter {
             works.mark_unchanged();
             self.observed.mark_unchanged();
             self.outcome.mark_unchanged();
-            match self.look().await {
+            match self.look(&mut said).await {
                 Ok(status) => drop(self.status.send_replace(Some(Arc::new(status)))),
                 Err(error) => tracing::error!(%error, "cannot read the data plane"),
             }
         }
     }
 
-    async fn look(&self) -> Result<HostStatus, Error> {
+    /// `said` is the revision that was said to be applied last.
+    async fn look(&self, said: &mut Revision) -> Result<HostStatus, Error> {
         let kernel = self.plane.with(|plane| plane.endpoints()).await?;
         self.metrics
             .endpoints
@@ -90,6 +91,11 @@ impl Reporter {
         // In this order: what was made anew under its old name is known to be so by the time that
         // its revision is said to be applied, and so is what could not be put in force.
         let applied = self.replica.applied();
+        // While masters are to hear of endpoints here, they do not give away the addresses of those
+        // that these have replaced: the host has not said that it has heard of their end.
+        if !self.departures.orphans.are_untold(&self.replica.read()) {
+            *said = applied;
+        }
         let outcome = self.outcome.borrow().clone();
         let mut realised = still_the_same(observed.realised.clone(), &self.replica.read());
         realised.extend(interfaces(&kernel, &self.replica.read()));
@@ -106,7 +112,7 @@ impl Reporter {
             })
             .collect();
         Ok(HostStatus {
-            applied,
+            applied: *said,
             realised,
             problems: [outcome.problems, observed.problems].concat(),
             endpoints,
@@ -168,7 +174,7 @@ fn endpoint_status(
 
 #[cfg(test)]
 mod tests {
-    use contiv_model::agent::{EndpointView, HostObject, Mac, Revision, StreamMessage};
+    use contiv_model::agent::{EndpointView, HostObject, Mac, StreamMessage};
 
     use super::*;
     use crate::mirror::tests::network;

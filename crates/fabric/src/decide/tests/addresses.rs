@@ -29,6 +29,7 @@ fn wish(address: Option<&str>, group: Option<&str>) -> EndpointRequest {
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: false,
     }
 }
 
@@ -252,6 +253,27 @@ fn a_restarted_container_keeps_its_address_and_a_pool_of_one_serves_one() {
     stop(&mut world, "far");
     let refusal = ask(&mut world, "h1", Some("10.1.1.1")).unwrap_err();
     assert!(refusal.message.contains("h1, h2"), "{refusal}");
+}
+
+#[test]
+fn who_comes_in_the_place_of_one_whose_end_was_heard_waits_for_no_host() {
+    let mut world = world();
+    let far = start(&mut world, "far", None).ipv4;
+    let there = create(&world, "h2", "near", &wish(None, None));
+    world.grant(there);
+    stop(&mut world, "far");
+    let next = |replaces: &str| EndpointRequest {
+        replaces: Some(replaces.into()),
+        ..wish(Some(&far.to_string()), None)
+    };
+    // It drains: for who had it not, and for a host that it was not on.
+    for (host, replaces) in [("h1", "unknown"), ("h2", "far")] {
+        let refusal = create(&world, host, "next", &next(replaces)).unwrap_err();
+        assert_eq!(refusal.kind, Kind::Draining, "{host} {replaces}: {refusal}");
+    }
+    let made = create(&world, "h1", "next", &next("far"));
+    assert_eq!(world.grant(made).ipv4, far);
+    assert!(!world.image.has_draining());
 }
 
 #[test]

@@ -106,6 +106,7 @@ fn tell(world: &World, network: &str, host: &str, last: u8) -> crate::Decided<()
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: false,
     };
     let decision = crate::put_endpoint(&world.image, 1, host, &id(network, host), &request)?;
     Ok(crate::Decision {
@@ -272,6 +273,7 @@ fn containers_stay_out_and_names_are_those_of_links() {
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: false,
     };
     let put = |host: &str, id: &str, network: &str| {
         crate::put_endpoint(&world.image, 1, host, id, &request(network))

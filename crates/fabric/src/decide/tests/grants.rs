@@ -43,6 +43,7 @@ fn a_restored_store_knows_no_grant_of_which_nobody_made_an_endpoint() {
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: false,
     };
     let made = crate::put_endpoint(&world.image, world.time, "h1", "made", &wish("10.1.1.8"));
     world.grant(made);
@@ -77,5 +78,18 @@ fn a_restored_store_knows_no_grant_of_which_nobody_made_an_endpoint() {
     assert!(
         matches!(owner, Some(AddressState::Bound { endpoint, .. }) if endpoint == "theirs"),
         "{owner:?}"
+    );
+
+    // The first host's container may have ended since, and its address be another host's by now.
+    let ended = crate::delete_endpoint(&world.image, "h1", "made");
+    world.grant(ended);
+    let next = EndpointRequest {
+        begins: true,
+        ..wish("10.1.1.8")
+    };
+    let refused = crate::put_endpoint(&world.image, world.time, "h1", "next", &next).unwrap_err();
+    assert!(
+        refused.message.contains("the store was restored"),
+        "{refused}"
     );
 }

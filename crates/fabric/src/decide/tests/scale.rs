@@ -22,6 +22,7 @@ fn the_ten_thousandth_grant_relies_on_three_keys_as_the_first_does() {
             mac: None,
             replaces: None,
             of_swarm: false,
+            begins: false,
         };
         let id = format!("{id:064}");
         let made = crate::put_endpoint(&world.image, 1, "h1", &id, &request);

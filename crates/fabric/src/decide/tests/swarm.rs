@@ -40,6 +40,7 @@ fn told(of_swarm: bool, replaces: Option<&str>) -> EndpointRequest {
         mac: None,
         replaces: replaces.map(str::to_owned),
         of_swarm,
+        begins: false,
     }
 }
 

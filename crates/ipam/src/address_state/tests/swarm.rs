@@ -164,7 +164,7 @@ impl Fabric {
             Step::HandOn(at, task) => {
                 let before = self.running.get(&at).cloned().unwrap_or_default();
                 let state = self.states[at].as_ref();
-                let handed = AddressState::hand_on(state, &before, TASKS[task]);
+                let handed = AddressState::hand_on(state, &before, "h1", TASKS[task]);
                 assert_eq!(handed.is_some(), self.running.contains_key(&at));
                 if let Some(state) = handed {
                     self.states[at] = Some(state);

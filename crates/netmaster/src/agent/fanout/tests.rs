@@ -29,6 +29,7 @@ async fn endpoint(ledger: &Ledger, host: &str, id: &str) {
         mac: None,
         replaces: None,
         of_swarm: false,
+        begins: false,
     };
     let decide = |image: &_| fabric::put_endpoint(image, 1, host, id, &request);
     ledger.decide(decide).await.unwrap();

@@ -79,6 +79,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "contiv-client",
             "contiv-datapath",
             "contiv-fabric",
+            "contiv-ipam",
             "contiv-model",
             "contiv-policy",
             "contiv-store",

@@ -340,7 +340,9 @@ fn nested(prefixes: BTreeMap<Prefix, Vec<Arc<Term>>>) -> BTreeMap<Prefix, Vec<Ar
             Some(outer) if outer.is_v4() == prefix.is_v4() => joined[outer].clone(),
             _ => Vec::new(),
         };
-        terms.extend(own);
+        // A rule may name both.
+        let known: BTreeSet<u32> = terms.iter().map(|term| term.rule.number).collect();
+        terms.extend(own.into_iter().filter(|t| !known.contains(&t.rule.number)));
         joined.insert(prefix, terms);
         around.push(prefix);
     }

@@ -77,7 +77,7 @@ impl TestAll {
             }
             .run()
         });
-        report.task("Debian's 6.1 kernel", 20, || Kernels::default().run());
+        report.task("Debian's 6.1 kernel", 45, || Kernels::default().run());
         report.finish()
     }
 }

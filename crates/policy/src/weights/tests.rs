@@ -103,6 +103,30 @@ fn at(address: u32, bits: u32) -> contiv_model::agent::AddressRange {
     crate::strategies::around(std::net::Ipv4Addr::from_bits(address).into(), bits)
 }
 
+#[test]
+fn a_rule_counts_once_in_the_set_of_an_own_address_whatever_it_names_around_it() {
+    let range = |first: &str, last: &str| contiv_model::agent::AddressRange {
+        first: first.parse().unwrap(),
+        last: last.parse().unwrap(),
+    };
+    let all = range("fd00::", "fd00::ffff");
+    let within = range("fd00::7", "fd00::7");
+    let limits = Limits {
+        decisions: 2,
+        ..Limits::default()
+    };
+    for own_addresses in [vec![all], vec![all, within], vec![within, all, within]] {
+        let mut policy = TenantPolicy::default();
+        policy.groups.insert(1, ["p".to_owned()].into());
+        policy.rules.push(Arc::new(PolicyRule {
+            own_addresses,
+            peer_addresses: vec![at(1, 32), at(7, 32)],
+            ..PolicyRule::new(16, "p", Direction::In, Action::Allow)
+        }));
+        compile_within(&policy, limits).unwrap();
+    }
+}
+
 /// What people write is far from the limits, and nothing has to be compiled to know it.
 #[test]
 fn large_policies_pass_without_the_compiler() {

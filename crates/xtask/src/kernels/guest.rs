@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 const MARK: &str = "guest-suite:";
 
 /// How long the machine may run, start to end.
-const LIMIT: &str = "19m";
+const LIMIT: &str = "60m";
 
 /// The guest's first process.
 pub(super) fn init(suites: &BTreeSet<String>, filter: &str) -> String {

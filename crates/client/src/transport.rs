@@ -12,7 +12,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::client::legacy::{Builder, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde::Serialize;
@@ -318,9 +318,18 @@ impl Client {
         let by = Instant::now() + share;
         let mut lost = None;
         for _ in 0..2 {
-            match timeout_at(by, self.shared.http.request(request.clone())).await {
+            let mut request = request.clone();
+            let connection = capture_connection(&mut request);
+            let answer = async {
+                tokio::select! {
+                    biased;
+                    answer = self.shared.http.request(request) => answer.map_err(Ok),
+                    cause = witness::ended(connection) => Err(Err(cause)),
+                }
+            };
+            match timeout_at(by, answer).await {
                 Ok(Ok(response)) => return Ok((response, lost.is_some())),
-                Ok(Err(error)) => {
+                Ok(Err(Ok(error))) => {
                     let why = witness::cause(&error);
                     if error.is_connect() {
                         return Err(Failure {
@@ -330,6 +339,7 @@ impl Client {
                     }
                     lost = Some(why);
                 }
+                Ok(Err(Err(cause))) => lost = Some(cause),
                 Err(_) => {
                     return Err(Failure {
                         why: too_slow(share),

@@ -12,6 +12,7 @@
 mod access;
 mod address;
 mod answer;
+mod connections;
 mod dial;
 mod error;
 mod fabric;

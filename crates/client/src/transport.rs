@@ -11,46 +11,18 @@ use hyper::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
-use hyper_util::client::legacy::{Builder, ResponseFuture};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
-use tower::ServiceExt;
-use tower::util::MapResponse;
 
 use crate::access::Access;
 use crate::address::{MasterAddress, masters};
 use crate::answer::Answer;
-use crate::dial::{Connector, Dial};
+use crate::connections::{Connections, NoAnswer};
+use crate::dial::Dial;
 use crate::error::{Attempt, Error, too_slow};
 use crate::silence::Missed;
 use crate::timeouts::Timeouts;
-use crate::witness::{self, Witness};
-
-type Http<C> = hyper_util::client::legacy::Client<C, Full<Bytes>>;
-
-type Socket = MaybeHttpsStream<TokioIo<TcpStream>>;
-type Sockets = MapResponse<HttpsConnector<HttpConnector>, fn(Socket) -> Witness<Socket>>;
-
-/// How connections come about.
-#[derive(Clone, Debug)]
-enum Connections {
-    Sockets(Http<Sockets>),
-    Dialed(Http<Connector>),
-}
-
-impl Connections {
-    fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
-        match self {
-            Connections::Sockets(http) => http.request(request),
-            Connections::Dialed(http) => http.request(request),
-        }
-    }
-}
 
 /// A client of one netmaster, or of several that serve the same store.
 #[derive(Clone, Debug)]
@@ -100,17 +72,7 @@ impl Client {
             return Err(Error::NoMaster);
         }
         access.check(&masters)?;
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(timeouts.connect));
-        connector.set_nodelay(true);
-        connector.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(access.config()?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector)
-            .map_response(Witness::new as fn(Socket) -> Witness<Socket>);
-        let http = Connections::Sockets(pool().build(connector));
+        let http = Connections::new(access.config()?, timeouts.connect);
         Client::with(masters, timeouts, access, http)
     }
 
@@ -123,7 +85,7 @@ impl Client {
         if masters.is_empty() {
             return Err(Error::NoMaster);
         }
-        let http = Connections::Dialed(pool().build(dial.connector()));
+        let http = Connections::dialed(dial);
         Client::with(masters, timeouts, &Access::default(), http)
     }
 
@@ -318,20 +280,10 @@ impl Client {
         let by = Instant::now() + share;
         let mut lost = None;
         for _ in 0..2 {
-            let mut request = request.clone();
-            let connection = capture_connection(&mut request);
-            let answer = async {
-                tokio::select! {
-                    biased;
-                    answer = self.shared.http.request(request) => answer.map_err(Ok),
-                    cause = witness::ended(connection) => Err(Err(cause)),
-                }
-            };
-            match timeout_at(by, answer).await {
+            match timeout_at(by, self.shared.http.ask(request.clone())).await {
                 Ok(Ok(response)) => return Ok((response, lost.is_some())),
-                Ok(Err(Ok(error))) => {
-                    let why = witness::cause(&error);
-                    if error.is_connect() {
+                Ok(Err(NoAnswer { why, is_unsent })) => {
+                    if is_unsent {
                         return Err(Failure {
                             why,
                             maybe_done: lost.is_some(),
@@ -339,7 +291,6 @@ impl Client {
                     }
                     lost = Some(why);
                 }
-                Ok(Err(Err(cause))) => lost = Some(cause),
                 Err(_) => {
                     return Err(Failure {
                         why: too_slow(share),
@@ -353,13 +304,6 @@ impl Client {
             maybe_done: true,
         })
     }
-}
-
-fn pool() -> Builder {
-    let mut pool = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
-    pool.pool_timer(TokioTimer::new())
-        .pool_idle_timeout(Duration::from_secs(60));
-    pool
 }
 
 /// One failed try at one master.

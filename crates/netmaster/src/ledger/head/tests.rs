@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use contiv_fabric::record::LeaseRecord;
 use contiv_fabric::{Image, Key};
 use contiv_store::{Changes, Commit, Compare, MemoryStore, Outcome, Store, Transaction, Write};
@@ -30,7 +31,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let name = || select(&NAMES[..]);
-    let value = || prop::option::weighted(0.6, 0..4_u64);
+    let value = || prop::option::weighted(0.7, 0..1_000_u64);
     prop_oneof![
         4 => prop::collection::vec((name(), value()), 1..3).prop_map(Step::Decide),
         1 => (name(), value()).prop_map(|(name, value)| Step::Another(name, value)),
@@ -66,6 +67,8 @@ struct Scene {
     committed: Image,
     sent: VecDeque<Transaction>,
     answers: VecDeque<(u64, Outcome)>,
+    /// All that was decided, by whomever.
+    decided: Vec<Write>,
 }
 
 impl Scene {
@@ -79,6 +82,7 @@ impl Scene {
             committed: Image::default(),
             sent: VecDeque::new(),
             answers: VecDeque::new(),
+            decided: Vec::new(),
         }
     }
 
@@ -98,6 +102,7 @@ impl Scene {
                     writes.push(write(name, *value));
                 }
                 let ticket = self.head.push(&mut writes).unwrap();
+                self.decided.extend(writes.iter().cloned());
                 self.sent.push_back(Transaction {
                     ticket,
                     compares,
@@ -107,6 +112,7 @@ impl Scene {
             }
             Step::Another(name, value) => {
                 let writes = vec![write(name, *value)];
+                self.decided.extend(writes.iter().cloned());
                 let transaction = Transaction {
                     writes,
                     ..Transaction::default()
@@ -149,6 +155,27 @@ impl Scene {
         true
     }
 
+    /// Whether no two decisions have written the same at a key.
+    fn tells_apart(&self, key: &str) -> bool {
+        let mut known = Vec::new();
+        let writes = self.decided.iter().filter(|write| write.key() == key);
+        writes.into_iter().all(|write| {
+            let fresh = !known.contains(&write);
+            known.push(write);
+            fresh
+        })
+    }
+
+    /// What the head is to have at a key: what was sent last, or else what was heard of.
+    fn wanted(&self, key: &str) -> Option<Bytes> {
+        let sent = self.head.sent.values().rev().flatten();
+        match sent.into_iter().find(|write| write.key() == key) {
+            Some(Write::Put { value, .. }) => Some(value.clone()),
+            Some(Write::Delete { .. }) => None,
+            None => self.committed.value_of(key),
+        }
+    }
+
     fn next(&mut self) -> Option<std::sync::Arc<Commit>> {
         use futures_util::FutureExt;
         self.heard.next().now_or_never().flatten()
@@ -164,6 +191,15 @@ proptest! {
             let mut scene = Scene::new().await;
             for step in &steps {
                 scene.take(step).await;
+                // A commit may be that of any ticket that wrote just the same, and of all of them.
+                for name in &NAMES.map(key) {
+                    if !scene.tells_apart(name) {
+                        continue;
+                    }
+                    let wanted = scene.wanted(name);
+                    let head = scene.head.image(|| scene.committed.clone());
+                    prop_assert_eq!(head.value_of(name), wanted, "{} after {:?}", name, step);
+                }
             }
             for last in [Step::Commit, Step::Hear, Step::Answer] {
                 while scene.take(&last).await {}

@@ -303,6 +303,13 @@ pub struct EndpointView {
     pub mac: Mac,
 }
 
+impl EndpointView {
+    /// Its addresses, IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        std::iter::once(IpAddr::from(self.ipv4)).chain(self.ipv6.map(IpAddr::from))
+    }
+}
+
 /// Makes an endpoint, or answers again for the same one. Addresses that were
 /// granted become bound to it; absent ones are allocated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -86,12 +86,11 @@ impl Orphans {
         let mut ended = departing.iter().filter_map(|id| mirror.endpoint(id));
         let fits = |e: &&EndpointView| {
             let own = (&e.tenant, &e.network, &e.group);
-            let addresses = [Some(e.ipv4.into()), e.ipv6.map(IpAddr::from)];
             e.host == host
                 && own == (&pool.tenant, &pool.network, &pool.group)
                 && !taken.contains(e.id.as_str())
                 && !state.passed_on.contains(&e.id)
-                && wish.is_none_or(|wish| addresses.contains(&Some(wish)))
+                && wish.is_none_or(|wish| e.addresses().any(|address| address == wish))
         };
         ended.find(fits).cloned()
     }
@@ -359,7 +358,7 @@ impl Orphans {
 
 fn has(view: &EndpointView, pool: &PoolRef, address: IpAddr) -> bool {
     (&view.tenant, &view.network) == (&pool.tenant, &pool.network)
-        && [Some(view.ipv4.into()), view.ipv6.map(IpAddr::from)].contains(&Some(address))
+        && view.addresses().any(|own| own == address)
 }
 
 /// What the kernel knows of an endpoint, by names.

@@ -67,13 +67,10 @@ impl Driver {
             of_swarm: binding.swarm.is_some(),
             begins: true,
         };
-        let addresses = [wish.ipv4.map(IpAddr::from), wish.ipv6.map(IpAddr::from)];
-        for address in addresses.into_iter().flatten() {
-            let holder = self.departures.orphans.holder(&wish.pool, address);
-            if let Some(holder) = holder.filter(|holder| *holder != id) {
-                return Err(held_by(address, &holder));
-            }
-        }
+        let wishes = [wish.ipv4.map(IpAddr::from), wish.ipv6.map(IpAddr::from)];
+        refuse_held(&id, wishes.into_iter().flatten(), |address| {
+            self.departures.orphans.holder(&wish.pool, address)
+        })?;
         // Armed until the endpoint is whole; the engine's time-out drops this future.
         let mut undo = Undo {
             driver: &self,
@@ -81,7 +78,8 @@ impl Driver {
         };
         let grant = match self.host.put_endpoint(&id, &wish).await {
             Ok(grant) => {
-                self.refuse_held(&id, &wish.pool, &grant.endpoint)?;
+                let given = |address| self.given(&wish.pool, address);
+                refuse_held(&id, grant.endpoint.addresses(), given)?;
                 grant
             }
             Err(error) if error.is_transient() => {
@@ -110,17 +108,6 @@ impl Driver {
         Ok(CreatedEndpoint {
             interface: missing(&request.interface, &grant.endpoint, &self),
         })
-    }
-
-    /// Refuses what another container here has, although masters gave it.
-    fn refuse_held(&self, id: &str, pool: &PoolRef, endpoint: &EndpointView) -> Result<(), Error> {
-        let given = [Some(endpoint.ipv4.into()), endpoint.ipv6.map(IpAddr::from)];
-        for address in given.into_iter().flatten() {
-            if let Some(holder) = self.given(pool, address).filter(|holder| holder != id) {
-                return Err(held_by(address, &holder));
-            }
-        }
-        Ok(())
     }
 
     async fn make_links(&self, id: &str, grant: &EndpointGrant) -> Result<(), Error> {
@@ -251,6 +238,20 @@ impl Driver {
             !inside.is_empty()
         });
     }
+}
+
+/// Refuses an endpoint of addresses of which another one here is the holder.
+fn refuse_held(
+    id: &str,
+    addresses: impl Iterator<Item = IpAddr>,
+    holder: impl Fn(IpAddr) -> Option<String>,
+) -> Result<(), Error> {
+    for address in addresses {
+        if let Some(other) = holder(address).filter(|other| other != id) {
+            return Err(held_by(address, &other));
+        }
+    }
+    Ok(())
 }
 
 /// Gives an endpoint that came into being half-way to those that depart.

@@ -62,8 +62,7 @@ impl Names {
             };
             let container = observed.containers.get(&endpoint.id);
             let container = container.map(|facts| facts.name.clone());
-            let addresses = [Some(endpoint.ipv4.into()), endpoint.ipv6.map(IpAddr::from)];
-            for address in addresses.into_iter().flatten() {
+            for address in endpoint.addresses() {
                 let known = self.ends.get(&(*tenant, address));
                 let known = known.filter(|known| known.name.endpoint == endpoint.id);
                 let end = EventEnd {

@@ -7,12 +7,18 @@ use contiv_store::{Commit, TICKETS, Write};
 
 use crate::error::Error;
 
+/// In the place of a ticket: others committed it.
+const OTHERS: u64 = u64::MAX;
+
 /// An image that is ahead of the store by the transactions that were sent to it.
 ///
 /// 1. What was sent has a ticket in the place of its number. Later decisions build on it, and
 ///    compare with the ticket.
-/// 2. A commit that has all of a ticket's writes is that ticket's, and gives it its number.
-/// 3. What others committed is taken over. What was sent and wrote the same keys will fail.
+/// 2. A commit that has all of a ticket's writes is that ticket's, and gives it its number: of
+///    tickets that wrote just the same, the first one's.
+/// 3. What was sent before a ticket and wrote one of its keys has failed when that is
+///    committed, since commits come in the order of tickets. What others committed is taken
+///    over, and whatever was sent and wrote one of its keys will fail.
 /// 4. What has failed is taken back, key by key, and nothing else with it: who built on it
 ///    fails as well, since its ticket comes to nothing.
 ///
@@ -102,20 +108,21 @@ impl Head {
         if number <= image.number() {
             return Ok(()); // The image was made of it.
         }
-        let there: HashMap<&str, &Write> = commit.writes.iter().map(|w| (w.key(), w)).collect();
-        let within = |write: &Write| there.get(write.key()).is_some_and(|w| *w == write);
-        let mut ours = BTreeSet::new();
-        self.sent.retain(|_, writes| {
-            let done = !writes.is_empty() && writes.iter().all(within);
-            if done {
-                ours.extend(writes.iter().map(|w| w.key().to_owned()));
+        let of_others = |write| (Write::key(write), (write, OTHERS));
+        let mut whose: HashMap<&str, (&Write, u64)> = commit.writes.iter().map(of_others).collect();
+        self.sent.retain(|ticket, writes| {
+            let its = |write: &Write| whose.get(write.key()) == Some(&(write, OTHERS));
+            let done = !writes.is_empty() && writes.iter().all(its);
+            for write in writes.iter().filter(|_| done) {
+                if let Some((_, by)) = whose.get_mut(write.key()) {
+                    *by = *ticket;
+                }
             }
             !done
         });
-        let foreign =
-            |write: &Write| there.contains_key(write.key()) && !ours.contains(write.key());
+        let before = |ticket, write: &Write| whose.get(write.key()).is_some_and(|w| ticket < w.1);
         let sent = self.sent.iter();
-        let lost = sent.filter(|(_, writes)| writes.iter().any(foreign));
+        let lost = sent.filter(|(ticket, writes)| writes.iter().any(|w| before(**ticket, w)));
         let lost: Vec<u64> = lost.map(|(ticket, _)| *ticket).collect();
         let ahead: HashSet<&str> = self.sent.values().flatten().map(Write::key).collect();
         let free = commit.writes.iter().filter(|w| !ahead.contains(w.key()));

@@ -56,6 +56,7 @@ pub fn forsake(image: &Image, before: u64) -> Transaction {
 /// 2. Nobody waits for a host that was removed.
 /// 3. Hosts belong to tenant `default` themselves, with or without a container of it: what was
 ///    an endpoint's there waits until `everywhere`, which all hosts that are here have applied.
+/// 4. What no host at all has applied yet is not looked at, whomever it waits for.
 ///
 /// An address stays whole until then: a record that is written in between would have
 /// to be confirmed anew.

@@ -236,7 +236,9 @@ impl Reference {
                     .map(|(host, behind)| (*host, (number - 1).saturating_sub(*behind)))
                     .collect();
                 let hosts = &self.hosts;
+                let furthest = applied.values().max().copied().unwrap_or_default();
                 self.uses.retain(|(network, _), holder| match holder {
+                    Use::Draining(_, at) if *at > furthest => true,
                     Use::Draining(awaited, at) => {
                         let late = |h: &&str| applied[*h] < *at;
                         let of_hosts = network.starts_with("default:");

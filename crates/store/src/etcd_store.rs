@@ -132,10 +132,11 @@ impl Store for EtcdStore {
     }
 
     fn writable(&self) -> Result<(), Error> {
-        match &self.shared.state().hindrance {
-            None => Ok(()),
-            Some(error) => Err(error.clone()),
+        if let Some(error) = &self.shared.state().hindrance {
+            return Err(error.clone());
         }
+        let (meta, _) = self.shared.meta();
+        meta.is_ours(self.shared.schema, &self.shared.name())
     }
 
     fn age(&self) -> Duration {

@@ -96,6 +96,9 @@ async fn story(etcd: Etcd, dir: &Path) {
     let said = late();
     assert_eq!(said.status, 503, "{}", said.body);
     assert!(said.body.to_string().contains(&redb), "{}", said.body);
+    let health = master.get("/healthz").body;
+    assert_eq!(health["status"], "read-only", "{health}");
+    assert!(health.to_string().contains(&redb), "{health}");
     assert_eq!(given(&master).await, all);
     is_closed(dir, &etcd, &redb);
     run(dir, &format!("{back} --abort")).unwrap();
@@ -104,6 +107,7 @@ async fn story(etcd: Etcd, dir: &Path) {
         assert!(begin.elapsed() < PATIENCE, "{}", late().body);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    assert_eq!(master.get("/healthz").body["status"], "ok");
 
     // Once more, and again to where it was: each time in a later epoch, with everything.
     epoch = revision(&master).epoch;

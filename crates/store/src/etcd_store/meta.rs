@@ -77,15 +77,12 @@ impl Meta {
         })
     }
 
-    /// Whether this program may write.
-    pub(super) fn check(&self, schema: Schema, place: &str) -> Result<(), Error> {
+    /// Whether this program may ever write again.
+    pub(super) fn is_ours(&self, schema: Schema, place: &str) -> Result<(), Error> {
         if let Some(to) = &self.moved {
             return Err(Error::Moved { to: to.clone() });
         }
-        let found = self
-            .applying
-            .as_ref()
-            .map_or(self.schema, |a| a.schema.max(self.schema));
+        let found = self.version();
         if found > schema.version() {
             return Err(Error::Newer {
                 path: place.into(),
@@ -93,13 +90,25 @@ impl Meta {
                 known: schema.version(),
             });
         }
-        if self.applying.is_some() || found < schema.version() {
+        Ok(())
+    }
+
+    /// Whether this program may write now.
+    pub(super) fn check(&self, schema: Schema, place: &str) -> Result<(), Error> {
+        self.is_ours(schema, place)?;
+        if self.applying.is_some() || self.version() < schema.version() {
             let doing = "a large change or another version's contents are being written";
             return Err(Error::Busy {
                 doing: doing.to_owned(),
             });
         }
         Ok(())
+    }
+
+    /// The schema of the contents, or of those that are being written.
+    fn version(&self) -> u32 {
+        let applying = self.applying.as_ref().map_or(0, |a| a.schema);
+        applying.max(self.schema)
     }
 }
 

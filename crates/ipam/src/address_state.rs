@@ -5,12 +5,12 @@
 //!
 //! | call | free | tentative | bound | draining | gateway | auxiliary | reserved |
 //! | --- | --- | --- | --- | --- | --- | --- | --- |
-//! | [`request`], by a host | tentative | same, if its own | same, if its own | refused | refused | same, if its own | same, if by a Swarm's node |
-//! | [`bind`], to an endpoint | bound | bound, if its host's | same, if its own | refused | refused | refused | bound, if to a Swarm's task |
-//! | [`hand_on`], by an endpoint | none | none | another's, if its own | another's, if its own | none | none | none |
+//! | [`request`], by a host | tentative | same, if its own | same, if its own | tentative, if its own | refused | same, if its own | same, if by a Swarm's node |
+//! | [`bind`], to an endpoint | bound | bound, if its host's | same, if its own | bound, if its host's | refused | refused | bound, if to a Swarm's task |
+//! | [`hand_on`], by an endpoint | none | another's, see below | another's, if its own | another's, if its own | none | none | none |
 //! | [`hold`], for a Docker network | auxiliary | auxiliary, if its host's | refused | refused | refused | same, if its own | refused |
-//! | [`release`], by a host | free | free, if its own | unmoved | unmoved | unmoved | unmoved | unmoved |
-//! | [`expire`] | free | free | unmoved | unmoved | unmoved | unmoved | unmoved |
+//! | [`release`], by a host | free | free or draining, if its own | unmoved | unmoved | unmoved | unmoved | unmoved |
+//! | [`expire`] | free | free or draining | unmoved | unmoved | unmoved | unmoved | unmoved |
 //! | [`let_go`], by a Docker network | free | unmoved | unmoved | unmoved | unmoved | free, if its own | unmoved |
 //! | [`unbind`], from an endpoint | free | unmoved | draining, if its own | unmoved | unmoved | unmoved | unmoved |
 //! | [`settle`] | free | unmoved | unmoved | free or reserved, if no host is awaited | unmoved | unmoved | unmoved |
@@ -19,6 +19,10 @@
 //!
 //! A release is a hint: engines release addresses of containers that still run. Only what no
 //! endpoint and no Docker network has taken goes by it. The gateway's goes with its network.
+//!
+//! What drains is a host's own when that one alone is awaited: it applies the end of the old endpoint
+//! before it hears of a new one. Until there is one the address still drains, beneath the grant: it
+//! does so again when the grant ends, and who comes in the place of the old endpoint gets it.
 //!
 //! A Swarm reserves addresses for services and tasks before any host hears of them, and a node
 //! asks for a task's again. So an address may be reserved and an endpoint's at once, and is free
@@ -44,6 +48,8 @@
 //! [`unreserve`]: AddressState::unreserve
 //! [`was`]: AddressState::was
 
+mod reservation;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -68,6 +74,9 @@ pub enum AddressState {
         host: String,
         /// When, in milliseconds since 1970.
         since: u64,
+        /// For whom the host is still awaited.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drains: Option<Past>,
     },
     /// An endpoint's.
     Bound {
@@ -92,19 +101,18 @@ pub enum AddressState {
     Reserved(Reservation),
 }
 
+pub use reservation::Reservation;
+
 use AddressState::{Auxiliary, Bound, Draining, Gateway, Reserved, Tentative};
 
-/// That a Swarm's manager has an address.
+/// An endpoint that is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Reservation {
-    /// From one start of the manager's allocator to the next.
-    pub life: String,
-    /// When, in milliseconds since 1970.
-    pub since: u64,
-    /// The endpoint that had the address last, while none has it.
+pub struct Past {
+    pub endpoint: String,
+    /// Where it was; records of earlier versions do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub was: Option<String>,
+    pub host: Option<String>,
 }
 
 /// For whom a host asks.
@@ -125,11 +133,16 @@ impl AddressState {
         whom: For,
         now: u64,
     ) -> Result<AddressState, Refusal> {
-        match current {
-            None => Ok(Tentative {
+        let tentative = |drains| {
+            Ok(Tentative {
                 host: host.to_owned(),
                 since: now,
-            }),
+                drains,
+            })
+        };
+        match current {
+            None => tentative(None),
+            Some(state) if state.drains_only_on(host) => tentative(state.past()),
             Some(state @ Reserved(_)) if whom == For::Task => Ok(state.clone()),
             Some(
                 state @ (Tentative { host: has, .. }
@@ -157,6 +170,7 @@ impl AddressState {
         match current {
             None => bound(None),
             Some(Tentative { host: has, .. }) if has == host => bound(None),
+            Some(state) if state.drains_only_on(host) => bound(None),
             Some(Reserved(reservation)) if whom == For::Task => bound(Some(Reservation {
                 was: None,
                 ..reservation.clone()
@@ -193,6 +207,11 @@ impl AddressState {
                 reserved,
                 ..
             } => (endpoint, host.as_ref(), reserved),
+            Tentative {
+                host: has,
+                drains: Some(Past { endpoint, host }),
+                ..
+            } => (endpoint, host.as_ref().filter(|host| *host == has), &None),
             _ => return None,
         };
         (id == endpoint && has.is_some_and(|has| has == host)).then(|| Bound {
@@ -200,67 +219,6 @@ impl AddressState {
             host: host.to_owned(),
             reserved: reserved.clone(),
         })
-    }
-
-    /// A Swarm's manager takes the address for a service or a task, or once more in a new life.
-    ///
-    /// `lives` tells whether a life goes on: what was reserved in one that has ended is the same
-    /// Swarm's, which asks again for what it has.
-    pub fn reserve(
-        current: Option<&AddressState>,
-        wish: Reservation,
-        lives: impl Fn(&str) -> bool,
-    ) -> Result<AddressState, Refusal> {
-        let ended = |known: &Reservation| known.life != wish.life && !lives(&known.life);
-        match current {
-            None => Ok(Reserved(wish)),
-            Some(state) => match state.reservation() {
-                Some(known) if ended(known) => Ok(state.clone().with_reservation(Some(wish))),
-                _ => Err(state.refuse()),
-            },
-        }
-    }
-
-    /// A Swarm's manager lets the address go, if it is `whose`.
-    pub fn unreserve(
-        current: Option<AddressState>,
-        whose: impl Fn(&Reservation) -> bool,
-    ) -> Option<AddressState> {
-        match current {
-            Some(Reserved(known)) if whose(&known) => None,
-            Some(state) if state.reservation().is_some_and(whose) => {
-                Some(state.with_reservation(None))
-            }
-            other => other,
-        }
-    }
-
-    /// The reservation of the address, if a Swarm's manager has it.
-    pub fn reservation(&self) -> Option<&Reservation> {
-        match self {
-            Reserved(known) => Some(known),
-            Bound { reserved, .. } | Draining { reserved, .. } => reserved.as_ref(),
-            Gateway | Auxiliary { .. } | Tentative { .. } => None,
-        }
-    }
-
-    /// Whether the address was this endpoint's last, and has been a Swarm's alone since then.
-    pub fn was(&self, endpoint: &str) -> bool {
-        matches!(self, Reserved(known) if known.was.as_deref() == Some(endpoint))
-    }
-
-    /// Replaces the reservation of what an endpoint has, or has had; any other state is none
-    /// without one.
-    fn with_reservation(mut self, wish: Option<Reservation>) -> AddressState {
-        match (&mut self, wish) {
-            (Bound { reserved, .. } | Draining { reserved, .. }, wish) => *reserved = wish,
-            (Reserved(known), Some(wish)) => {
-                let was = known.was.take();
-                *known = Reservation { was, ..wish };
-            }
-            _ => {}
-        }
-        self
     }
 
     /// A Docker network of `host` takes the address for itself.
@@ -275,7 +233,11 @@ impl AddressState {
         };
         match current {
             None => Ok(held),
-            Some(Tentative { host: has, .. }) if has == host => Ok(held),
+            Some(Tentative {
+                host: has,
+                drains: None,
+                ..
+            }) if has == host => Ok(held),
             Some(state) if *state == held => Ok(held),
             Some(state) => Err(state.refuse()),
         }
@@ -283,12 +245,20 @@ impl AddressState {
 
     /// The engine of `host` says that it no longer needs the address.
     pub fn release(current: Option<AddressState>, host: &str) -> Option<AddressState> {
-        current.filter(|state| !matches!(state, Tentative { host: has, .. } if has == host))
+        match current {
+            Some(Tentative {
+                host: has, drains, ..
+            }) if has == host => drains.map(|past| past.draining(has)),
+            other => other,
+        }
     }
 
     /// The time to make an endpoint of the address is over.
     pub fn expire(current: Option<AddressState>) -> Option<AddressState> {
-        current.filter(|state| !matches!(state, Tentative { .. }))
+        match current {
+            Some(Tentative { host, drains, .. }) => drains.map(|past| past.draining(host)),
+            other => other,
+        }
     }
 
     /// The Docker network that held the address on `host` is gone.
@@ -357,6 +327,28 @@ impl AddressState {
         }
     }
 
+    /// Whether only this host may still have flows of the endpoint that is gone.
+    pub fn drains_only_on(&self, host: &str) -> bool {
+        match self {
+            Draining {
+                awaited,
+                reserved: None,
+                ..
+            } => awaited.iter().all(|awaited| awaited == host),
+            _ => false,
+        }
+    }
+
+    fn past(&self) -> Option<Past> {
+        match self {
+            Draining { endpoint, host, .. } => Some(Past {
+                endpoint: endpoint.clone(),
+                host: host.clone(),
+            }),
+            _ => None,
+        }
+    }
+
     /// Why nobody else gets the address.
     fn refuse(&self) -> Refusal {
         match self {
@@ -366,6 +358,18 @@ impl AddressState {
             state => Refusal::Held {
                 owner: state.to_string(),
             },
+        }
+    }
+}
+
+impl Past {
+    /// The address while one host alone is awaited.
+    fn draining(self, awaited: String) -> AddressState {
+        Draining {
+            endpoint: self.endpoint,
+            host: self.host,
+            awaited: [awaited].into(),
+            reserved: None,
         }
     }
 }

@@ -14,7 +14,7 @@ mod range_set;
 mod refusal;
 
 pub use address_pool::AddressPool;
-pub use address_state::{AddressState, For, Reservation};
+pub use address_state::{AddressState, For, Past, Reservation};
 pub use family::{Family, bits};
 pub use lane::Lane;
 pub use number_pool::NumberPool;

@@ -35,7 +35,7 @@ pub fn request_address(
         Some(wish) => wish,
         None => place.lowest(host, request.ipv6)?,
     };
-    let before = place.state(host, address)?;
+    let before = place.state(address)?;
     let asked = match &request.by {
         Asker::Engine => AddressState::request(before, host, For::Engine, time),
         Asker::Node => AddressState::request(before, host, For::Task, time),
@@ -128,16 +128,10 @@ impl<'a> Place<'a> {
         Key::Address(self.number(), address)
     }
 
-    /// Who has the address, from the host's point of view; refuses one that the pool
-    /// does not have.
-    pub(super) fn state(
-        &self,
-        host: &str,
-        address: IpAddr,
-    ) -> Result<Option<&'a AddressState>, Refusal> {
+    /// Who has the address; refuses one that the pool does not have.
+    pub(super) fn state(&self, address: IpAddr) -> Result<Option<&'a AddressState>, Refusal> {
         self.check_inside(address)?;
-        let state = self.image.address(self.number(), address);
-        Ok(state.filter(|state| !drains_here_only(state, host)))
+        Ok(self.image.address(self.number(), address))
     }
 
     /// The lowest address that the host may have.
@@ -154,7 +148,7 @@ impl<'a> Place<'a> {
         let reusable = || {
             let mut known = self.image.addresses_within(self.number(), pool.span());
             let draining = known
-                .find(|(address, state)| pool.contains(*address) && drains_here_only(state, host));
+                .find(|(address, state)| pool.contains(*address) && state.drains_only_on(host));
             draining.map(|(address, _)| address)
         };
         free.or_else(reusable).ok_or_else(|| {
@@ -213,16 +207,5 @@ pub(super) fn held(address: IpAddr, refusal: &contiv_ipam::Refusal) -> Refusal {
     match refusal {
         contiv_ipam::Refusal::Draining { .. } => Refusal::draining("address", message),
         _ => Refusal::conflict("address", message),
-    }
-}
-
-fn drains_here_only(state: &AddressState, host: &str) -> bool {
-    match state {
-        AddressState::Draining {
-            awaited,
-            reserved: None,
-            ..
-        } => awaited.iter().all(|awaited| awaited == host),
-        _ => false,
     }
 }

@@ -78,7 +78,7 @@ pub fn put_endpoint(
         draft.delete(&Key::Endpoint(old.id.clone()));
     }
     for address in record.addresses() {
-        let state = place.state(host, address)?;
+        let state = place.state(address)?;
         let before = request.replaces.as_deref();
         let handed = before.and_then(|old| AddressState::hand_on(state, old, host, id));
         let bound = match handed {

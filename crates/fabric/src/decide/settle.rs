@@ -10,12 +10,13 @@ use crate::decision::Draft;
 use crate::image::Image;
 use crate::key::Key;
 
-/// Frees the tentative addresses that no endpoint was made of since before `before`,
+/// Ends the grants of tentative addresses that no endpoint was made of since before `before`,
 /// in milliseconds since 1970.
 pub fn expire(image: &Image, before: u64) -> Transaction {
     let mut draft = Draft::new(image);
     for (network, address) in image.tentative_before(before) {
-        draft.delete(&Key::Address(network, address));
+        let after = AddressState::expire(image.address(network, address).cloned());
+        draft.replace(&Key::Address(network, address), after.as_ref());
     }
     draft.answer(()).transaction
 }

@@ -40,7 +40,8 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What the world knows of one address: at most one of these is not empty.
+/// What the world knows of one address: at most one of these is not empty, but that a host which
+/// alone has flows may ask.
 #[derive(Debug, Default)]
 struct Model {
     asked_by: Option<&'static str>,
@@ -61,6 +62,10 @@ impl Model {
             && self.hosts_with_flows.is_empty()
     }
 
+    fn drains_only_on(&self, host: &str) -> bool {
+        self.asked_by.is_none() && self.hosts_with_flows.iter().eq([&host])
+    }
+
     /// The host may take what is free or what its engine was given.
     fn may_take(&self, host: &str) -> bool {
         self.free() || self.asked_by == Some(host)
@@ -70,21 +75,22 @@ impl Model {
     fn happens(&mut self, event: &Event) -> bool {
         match *event {
             Event::Request(host) => {
-                if self.free() {
+                if self.free() || self.drains_only_on(host) {
                     self.asked_by = Some(host);
                 }
                 let mut owners = self.endpoints.values().chain(self.holders.values());
                 self.asked_by == Some(host) || owners.any(|owner| *owner == host)
             }
             Event::Bind(id, host) => {
-                if self.may_take(host) {
+                if self.may_take(host) || self.drains_only_on(host) {
                     self.asked_by = None;
+                    self.hosts_with_flows.clear();
                     self.endpoints.insert(id, host);
                 }
                 self.endpoints.get(id) == Some(&host)
             }
             Event::Hold(id, host) => {
-                if self.may_take(host) {
+                if self.may_take(host) && self.hosts_with_flows.is_empty() {
                     self.asked_by = None;
                     self.holders.insert(id, host);
                 }
@@ -110,13 +116,18 @@ impl Model {
                 true
             }
             Event::Dropped(host) => {
-                self.hosts_with_flows.remove(host);
+                // The host was given what it had flows of: it is asked again when it gives that back.
+                if self.asked_by.is_none() {
+                    self.hosts_with_flows.remove(host);
+                }
                 true
             }
             Event::HandOn(old, host, next) => {
                 let drains = !self.hosts_with_flows.is_empty() && self.ended == Some((old, host));
-                if drains || self.endpoints.get(old) == Some(&host) {
+                let is_anothers = self.asked_by.is_some_and(|by| by != host);
+                if drains && !is_anothers || self.endpoints.get(old) == Some(&host) {
                     self.hosts_with_flows.clear();
+                    self.asked_by = None;
                     self.endpoints.remove(old);
                     self.endpoints.insert(next, host);
                 }
@@ -167,7 +178,10 @@ fn step(current: Option<AddressState>, event: &Event) -> (Option<AddressState>, 
 fn agrees(state: Option<&AddressState>, model: &Model) {
     match state {
         None => assert!(model.free(), "{model:?}"),
-        Some(Tentative { host, .. }) => assert_eq!(model.asked_by, Some(host.as_str())),
+        Some(Tentative { host, drains, .. }) => {
+            assert_eq!(model.asked_by, Some(host.as_str()));
+            assert_eq!(drains.is_none(), model.hosts_with_flows.is_empty());
+        }
         Some(Bound { endpoint, host, .. }) => {
             assert_eq!(model.endpoints.get(endpoint.as_str()), Some(&host.as_str()));
         }
@@ -178,7 +192,7 @@ fn agrees(state: Option<&AddressState>, model: &Model) {
             assert_eq!(model.holders.get(id.as_str()), Some(&host.as_str()));
         }
         Some(Draining { awaited, .. }) => {
-            assert!(!awaited.is_empty());
+            assert!(!awaited.is_empty() && model.asked_by.is_none());
             assert!(
                 awaited
                     .iter()
@@ -244,6 +258,7 @@ fn a_draining_address_names_the_hosts_that_are_awaited() {
     assert!(matches!(&refused, Refusal::Draining { .. }) && refused.to_string().contains("h1, h2"));
     let one = AddressState::settle(Some(draining), |host| host == "h1").unwrap();
     assert!(AddressState::bind(Some(&one), "e2", "h1", For::Engine).is_err());
+    assert!(AddressState::hold(Some(&one), "d1", "h2").is_err());
     assert_eq!(AddressState::settle(Some(one), |_| true), None);
 }
 

@@ -276,6 +276,38 @@ fn who_comes_in_the_place_of_one_whose_end_was_heard_waits_for_no_host() {
     assert!(!world.image.has_draining());
 }
 
+/// A host may hold what it was not asked for: another master's clock ends the grant at once.
+#[test]
+fn what_drained_before_a_grant_drains_when_it_ends() {
+    type End = fn(&mut World);
+    let released: End = |world| free(world, "h1", "10.1.1.1");
+    let expired: End = |world| {
+        let expired = crate::expire(&world.image, world.time + 1);
+        world.commit(expired).unwrap();
+    };
+    for end in [released, expired] {
+        let mut world = world();
+        let address = start(&mut world, "e1", None).ipv4.to_string();
+        assert_eq!(address, "10.1.1.1");
+        stop(&mut world, "e1");
+        ask(&mut world, "h1", Some(&address)).unwrap();
+        assert!(!world.image.has_draining());
+        end(&mut world);
+        let refusal = ask(&mut world, "h2", Some(&address)).unwrap_err();
+        assert!(refusal.message.contains("h1"), "{refusal}");
+        // Once more, and who comes in the old one's place goes before what the engine asked for.
+        ask(&mut world, "h1", Some(&address)).unwrap();
+        let next = EndpointRequest {
+            replaces: Some("e1".into()),
+            ..wish(Some(&address), None)
+        };
+        let made = create(&world, "h1", "next", &next);
+        assert_eq!(world.grant(made).ipv4.to_string(), address);
+        end(&mut world);
+        assert_eq!(states(&world).len(), 1, "{:?}", states(&world));
+    }
+}
+
 #[test]
 fn gateways_and_auxiliary_addresses_are_held() {
     let mut world = world();

@@ -126,7 +126,11 @@ fn used(state: &AddressState, number: u64) -> Use {
             docker_network,
             host,
         } => Use::Auxiliary(docker_network, host),
-        AddressState::Tentative { host, since } => Use::Tentative(host, since),
+        AddressState::Tentative {
+            host,
+            since,
+            drains,
+        } => Use::Tentative(host, since, drains.is_some()),
         AddressState::Bound { endpoint, host, .. } => Use::Bound(endpoint, host),
         AddressState::Draining { awaited, .. } => Use::Draining(awaited, number),
         AddressState::Reserved(_) => unreachable!("no Swarm is in this model"),

@@ -17,7 +17,8 @@ use crate::world::Step;
 pub(super) enum Use {
     Gateway,
     Auxiliary(String, String),
-    Tentative(String, u64),
+    /// The host, since when, and whether the host is still awaited for who had it before.
+    Tentative(String, u64, bool),
     Bound(String, String),
     /// Awaited hosts, and the number of the commit that they are to apply.
     Draining(BTreeSet<String>, u64),
@@ -135,14 +136,15 @@ impl Reference {
             Step::RequestAddress(host, request) => {
                 let address = self.choose(host, &request.pool, request.address, false)?;
                 let place = (network_of(&request.pool), address);
-                let granted = Use::Tentative((*host).to_owned(), time);
+                let drains = self.uses.contains_key(&place);
+                let granted = Use::Tentative((*host).to_owned(), time, drains);
                 match self.seen_by(host, &place) {
                     None => {
                         self.uses.insert(place, granted);
                         Ok(())
                     }
                     Some(
-                        Use::Tentative(holder, _)
+                        Use::Tentative(holder, ..)
                         | Use::Bound(_, holder)
                         | Use::Auxiliary(_, holder),
                     ) => require(holder == host),
@@ -151,9 +153,8 @@ impl Reference {
             }
             Step::ReleaseAddress(host, release) => {
                 let place = (network_of(&release.pool), release.address);
-                if matches!(self.uses.get(&place), Some(Use::Tentative(h, _)) if h == host) {
-                    self.uses.remove(&place);
-                }
+                let has = |u: &Use| matches!(u, Use::Tentative(h, ..) if h == host);
+                self.give_back(number, |at, holder| *at == place && has(holder));
                 Ok(())
             }
             Step::PutEndpoint(host, id, request) => {
@@ -174,7 +175,7 @@ impl Reference {
                     let place = (network_of(&request.pool), *address);
                     match self.seen_by(host, &place) {
                         None => {}
-                        Some(Use::Tentative(holder, _)) if holder == host => {}
+                        Some(Use::Tentative(holder, ..)) if holder == host => {}
                         Some(_) => return Err(Refused),
                     }
                 }
@@ -225,8 +226,8 @@ impl Reference {
             }
             Step::Expire(age) => {
                 let before = time.saturating_sub(*age);
-                let old = |u: &Use| matches!(u, Use::Tentative(_, since) if *since < before);
-                self.uses.retain(|_, holder| !old(holder));
+                let old = |u: &Use| matches!(u, Use::Tentative(_, since, _) if *since < before);
+                self.give_back(number, |_, holder| old(holder));
                 Ok(())
             }
             Step::Settle(behind) => {
@@ -250,6 +251,21 @@ impl Reference {
                 Ok(())
             }
         }
+    }
+
+    /// Ends grants.
+    fn give_back(&mut self, number: u64, which: impl Fn(&(String, IpAddr), &Use) -> bool) {
+        self.uses.retain(|at, holder| {
+            let ends = which(at, holder);
+            match holder {
+                Use::Tentative(_, _, false) if ends => return false,
+                Use::Tentative(host, _, true) if ends => {
+                    *holder = Use::Draining(BTreeSet::from([host.clone()]), number);
+                }
+                _ => {}
+            }
+            true
+        });
     }
 
     pub(super) fn tags(&self, encap: &str) -> BTreeSet<u32> {

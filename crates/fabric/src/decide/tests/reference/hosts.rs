@@ -47,7 +47,7 @@ impl Reference {
         }
         let mut released = false;
         self.uses.retain(|_, holder| match holder {
-            Use::Tentative(has, _) if has == host => {
+            Use::Tentative(has, ..) if has == host => {
                 released = true;
                 false
             }

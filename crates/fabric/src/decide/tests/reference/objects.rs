@@ -118,7 +118,7 @@ impl Reference {
             require(hosts.iter().any(|host| IpAddr::from(*host) == *address))?;
             match self.uses.get(&(network.clone(), *address)) {
                 None => {}
-                Some(Use::Tentative(holder, _)) if *holder == binding.host => {}
+                Some(Use::Tentative(holder, _, false)) if *holder == binding.host => {}
                 Some(holder) => require(*holder == own)?,
             }
         }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use aya::Pod;
 use aya::maps::PerCpuHashMap;
 use contiv_datapath::program::Row;
-use contiv_datapath_abi::counter::{RuleCount, RuleKey};
+use contiv_datapath_abi::counter::{DropKey, RuleCount, RuleKey};
 use contiv_datapath_abi::flow::{Flow, FlowKey, Room, Taken};
-use contiv_datapath_abi::maps;
+use contiv_datapath_abi::{Plain, maps};
 
 use super::Rig;
 
@@ -107,6 +108,15 @@ impl Rig {
         }
     }
 
+    fn clear<K: Plain, V: Pod>(&mut self, name: &str) {
+        let map = self.programs.ebpf.map_mut(name).unwrap();
+        let mut map = PerCpuHashMap::<_, Row<K>, V>::try_from(map).unwrap();
+        let keys: Vec<_> = map.keys().map(|key| key.unwrap()).collect();
+        for key in keys {
+            map.remove(&key).unwrap();
+        }
+    }
+
     /// Removes all connections and all counts.
     pub(crate) fn clear_flows(&mut self) {
         for name in [maps::FLOWS, maps::CROWD] {
@@ -114,12 +124,8 @@ impl Rig {
                 self.hash::<FlowKey, Flow>(name).remove(&Row(key)).unwrap();
             }
         }
-        let map = self.programs.ebpf.map_mut(maps::RULE_COUNTS).unwrap();
-        let mut map = PerCpuHashMap::<_, Row<RuleKey>, Row<RuleCount>>::try_from(map).unwrap();
-        let keys: Vec<_> = map.keys().map(|key| key.unwrap()).collect();
-        for key in keys {
-            map.remove(&key).unwrap();
-        }
+        self.clear::<RuleKey, Row<RuleCount>>(maps::RULE_COUNTS);
+        self.clear::<DropKey, u64>(maps::DROPS);
         for tenant in [1, 2] {
             self.array::<Taken>(maps::FLOWS_TAKEN)
                 .set(tenant, Row(Taken::default()), 0)

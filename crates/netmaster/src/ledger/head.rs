@@ -108,21 +108,10 @@ impl Head {
         if number <= image.number() {
             return Ok(()); // The image was made of it.
         }
-        let of_others = |write| (Write::key(write), (write, OTHERS));
-        let mut whose: HashMap<&str, (&Write, u64)> = commit.writes.iter().map(of_others).collect();
-        self.sent.retain(|ticket, writes| {
-            let its = |write: &Write| whose.get(write.key()) == Some(&(write, OTHERS));
-            let done = !writes.is_empty() && writes.iter().all(its);
-            for write in writes.iter().filter(|_| done) {
-                if let Some((_, by)) = whose.get_mut(write.key()) {
-                    *by = *ticket;
-                }
-            }
-            !done
-        });
-        let before = |ticket, write: &Write| whose.get(write.key()).is_some_and(|w| ticket < w.1);
+        let whose = take_off(&mut self.sent, commit);
+        let fails = |ticket, write: &Write| whose.get(write.key()).is_some_and(|by| ticket < *by);
         let sent = self.sent.iter();
-        let lost = sent.filter(|(ticket, writes)| writes.iter().any(|w| before(**ticket, w)));
+        let lost = sent.filter(|(ticket, writes)| writes.iter().any(|w| fails(**ticket, w)));
         let lost: Vec<u64> = lost.map(|(ticket, _)| *ticket).collect();
         let ahead: HashSet<&str> = self.sent.values().flatten().map(Write::key).collect();
         let free = commit.writes.iter().filter(|w| !ahead.contains(w.key()));
@@ -159,6 +148,23 @@ impl Head {
         self.sent.clear();
         self.generation += 1;
     }
+}
+
+/// Takes off what a commit has made durable, and says which ticket each of its writes is of.
+fn take_off<'a>(sent: &mut BTreeMap<u64, Vec<Write>>, commit: &'a Commit) -> HashMap<&'a str, u64> {
+    let mut left: HashMap<&str, &Write> = commit.writes.iter().map(|w| (w.key(), w)).collect();
+    let mut whose = HashMap::new();
+    sent.retain(|ticket, writes| {
+        let is_in = |write: &Write| left.get(write.key()) == Some(&write);
+        if writes.is_empty() || !writes.iter().all(is_in) {
+            return true;
+        }
+        let keys = writes.iter().filter_map(|w| left.remove_entry(w.key()));
+        whose.extend(keys.map(|(key, _)| (key, *ticket)));
+        false
+    });
+    whose.extend(left.into_keys().map(|key| (key, OTHERS)));
+    whose
 }
 
 #[cfg(test)]

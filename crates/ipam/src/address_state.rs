@@ -245,11 +245,9 @@ impl AddressState {
 
     /// The engine of `host` says that it no longer needs the address.
     pub fn release(current: Option<AddressState>, host: &str) -> Option<AddressState> {
-        match current {
-            Some(Tentative {
-                host: has, drains, ..
-            }) if has == host => drains.map(|past| past.draining(has)),
-            other => other,
+        match &current {
+            Some(Tentative { host: has, .. }) if has == host => AddressState::expire(current),
+            _ => current,
         }
     }
 

@@ -77,7 +77,7 @@ impl Meta {
         })
     }
 
-    /// Whether this program may ever write again.
+    /// Whether the store is this program's to write, as soon as no other has it to itself.
     pub(super) fn is_ours(&self, schema: Schema, place: &str) -> Result<(), Error> {
         if let Some(to) = &self.moved {
             return Err(Error::Moved { to: to.clone() });

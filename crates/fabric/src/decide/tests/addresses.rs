@@ -276,7 +276,8 @@ fn who_comes_in_the_place_of_one_whose_end_was_heard_waits_for_no_host() {
     assert!(!world.image.has_draining());
 }
 
-/// A host may hold what it was not asked for: another master's clock ends the grant at once.
+/// A container that masters have not heard of yet may live there, and another master's clock may end
+/// the grant at once.
 #[test]
 fn what_drained_before_a_grant_drains_when_it_ends() {
     type End = fn(&mut World);
